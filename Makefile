@@ -1,0 +1,46 @@
+# Bootstraps itself: python3 >= 3.11 is all it needs. Each step has a stamp, so a second call is instant.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+SETUP  := $(VENV)/.installed
+
+.PHONY: serve test check lock clean
+.DELETE_ON_ERROR:
+
+# Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
+serve: $(SETUP)
+	@exec $(BIN)/zava serve $(ARGS)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); $(PYTHON) -m virtualenv -q $(VENV); } 2>/dev/null \
+	  || { echo "This Python has no venv module: apt-get install python3-venv (Debian), or pip install virtualenv" >&2; exit 1; }
+
+$(BIN)/uv: | $(BIN)/python
+	@echo "Installing pinned requirements into $(VENV) …" >&2
+	@sed -n '/^uv==/,/# via/p' requirements.lock > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.txt
+
+$(SETUP): requirements.lock pyproject.toml | $(BIN)/uv
+	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Unit, contract and end-to-end tests, against a real PostgreSQL that they start themselves.
+test: $(SETUP)
+	@$(BIN)/python -m pytest -q
+
+# Format, lint, types and the direction of imports.
+check: $(SETUP)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lock: | $(BIN)/uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --group dev --generate-hashes \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,58 @@
+-- What Zava needs of its database, which is its own: schemas, who may enter, and the limits of the logins.
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+
+CREATE SCHEMA IF NOT EXISTS retail AUTHORIZATION zava_owner;
+CREATE SCHEMA IF NOT EXISTS access AUTHORIZATION zava_access;
+
+-- A new function is executable by everybody, and that has made a signing oracle of a helper before. Never again.
+ALTER DEFAULT PRIVILEGES FOR ROLE zava_owner, zava_access, zava_reader, zava_sandbox REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA retail TO zava_access, zava_reader, zava_sandbox, zava_app;
+SET ROLE zava_access;
+GRANT USAGE ON SCHEMA access TO zava_owner, zava_reader, zava_sandbox, zava_app;
+RESET ROLE;
+
+DO $$
+DECLARE
+    database text := current_database();
+    setting text[];
+BEGIN
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', database);
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO zava_app, zava_writer', database);
+
+    -- Ceilings. A call sets its own, lower limits; a database-wide setting leaves other databases of the server alone.
+    FOREACH setting SLICE 1 IN ARRAY ARRAY[
+        ['zava_app', 'default_transaction_read_only', 'on'],
+        ['zava_app', 'statement_timeout', '30s'],
+        ['zava_app', 'lock_timeout', '2s'],
+        ['zava_app', 'idle_in_transaction_session_timeout', '60s'],
+        ['zava_app', 'work_mem', '4MB'],
+        ['zava_app', 'jit', 'off'],
+        ['zava_writer', 'statement_timeout', '30s'],
+        ['zava_writer', 'lock_timeout', '5s'],
+        ['zava_writer', 'idle_in_transaction_session_timeout', '60s']
+    ] LOOP
+        EXECUTE format('ALTER ROLE %I IN DATABASE %I SET %s = %L', setting[1], database, setting[2], setting[3]);
+    END LOOP;
+END
+$$;
+
+-- Which step has been applied, from which text, and the oldest server that can live with it.
+SET ROLE zava_access;
+CREATE TABLE IF NOT EXISTS access.migrations (
+    series text NOT NULL CHECK (series IN ('install', 'migrations', 'vector')),
+    version integer NOT NULL CHECK (version > 0),
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    oldest_server text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (series, version)
+);
+-- The administrator may look it up, without being any of Zava's roles.
+DO $$
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA access TO %I', session_user);
+    EXECUTE format('GRANT SELECT ON access.migrations TO %I', session_user);
+END
+$$;
+RESET ROLE;

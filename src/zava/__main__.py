@@ -1,0 +1,108 @@
+"""The command line. Each command imports what it needs, so that --help and --version answer at once."""
+
+import logging
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+from cyclopts import App, Parameter
+
+from zava.core.errors import SetupError
+from zava.settings import Settings
+
+app = App(
+    name="zava",
+    version=version("zava"),
+    help="Answers assistants' questions about a chain of shops. Settings are ZAVA_… variables.",
+)
+db = App(name="db", help="Looks after the database.")
+app.command(db)
+
+DataDir = Annotated[Path | None, Parameter(help="Where the embedded PostgreSQL keeps its data.")]
+Scale = Annotated[float | None, Parameter(help="Size of the sample shop when it is made; 0 is an empty shop.")]
+
+
+@app.command
+def serve(
+    *,
+    transport: Annotated[Literal["http", "stdio"], Parameter(help="How clients connect.")] = "http",
+    host: Annotated[str | None, Parameter(help="Address to listen on.")] = None,
+    port: Annotated[int | None, Parameter(help="Port to listen on.")] = None,
+    data_dir: DataDir = None,
+    scale: Scale = None,
+) -> None:
+    """Serve MCP clients; without ZAVA_DATABASE__DSN, from a sample shop on an embedded PostgreSQL."""
+    from zava.commands.serve import serve_http, serve_stdio
+
+    settings = _settings(http={"host": host, "port": port}, embedded={"data_dir": data_dir, "scale": scale})
+    if transport == "http":
+        serve_http(settings)
+    else:
+        serve_stdio(settings)
+
+
+@db.command
+def migrate(*, data_dir: DataDir = None) -> None:
+    """Bring the database to the schema of this program."""
+    from zava.commands.db import migrate_database
+
+    migrate_database(_settings(embedded={"data_dir": data_dir}))
+
+
+@db.command
+def status(*, data_dir: DataDir = None) -> None:
+    """Show which steps of the schema are applied, and which are due."""
+    from zava.commands.db import show_status
+
+    show_status(_settings(embedded={"data_dir": data_dir}))
+
+
+@db.command
+def seed(*, data_dir: DataDir = None, scale: Scale = None) -> None:
+    """Make the sample shop, or add the days since it was made."""
+    from zava.commands.db import seed_database
+
+    seed_database(_settings(embedded={"data_dir": data_dir, "scale": scale}))
+
+
+@app.command
+def doctor(*, data_dir: DataDir = None) -> None:
+    """Check everything Zava needs, and say what to do about the rest."""
+    from zava.commands.doctor import examine
+
+    sys.exit(examine(_settings(embedded={"data_dir": data_dir})))
+
+
+def main() -> None:
+    """Run a command. What an operator can put right is one sentence, not a stack trace."""
+    try:
+        app()
+    except SetupError as error:
+        sys.exit(f"zava: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _settings(**groups: dict[str, Any]) -> Settings:
+    """The settings of the environment, with the options of the command line over them."""
+    given: dict[str, Any] = {
+        group: {name: value for name, value in options.items() if value is not None}
+        for group, options in groups.items()
+    }
+    try:
+        settings = Settings(**given)
+    except pydantic.ValidationError as error:
+        problems = "; ".join(
+            f"ZAVA_{'__'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
+        )
+        raise SetupError(f"these settings cannot be used: {problems}") from None
+    logging.basicConfig(
+        level=settings.log.level, format="%(asctime)s - %(name)s - %(levelname)s - %(message)s", stream=sys.stderr
+    )
+    return settings
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""The one way into every tool: who asks, is it well formed, may it take this long, and what if it fails."""
+
+import asyncio
+import inspect
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, get_type_hints
+
+import pydantic
+from opentelemetry import trace
+from pydantic import ConfigDict, create_model
+
+from zava.adapters.mcp.schemas import Json, schema_of, to_json
+from zava.core.errors import AuthorizationError, QueryTimeoutError, ValidationError, ZavaError
+from zava.core.model import Principal
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Answer(Generic[Result]):
+    """What a tool found: text for the model, structure for programs."""
+
+    text: str
+    result: Result
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no answer. All of it is safe to show."""
+
+    code: str
+    message: str
+    retryable: bool
+
+    @property
+    def text(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+class ToolSpec(Generic[Result]):
+    """A tool: an async function of a principal and annotated arguments, and how its result reads.
+
+    Its name is the function's, its description the docstring, its schemas come from the annotations.
+    """
+
+    def __init__(
+        self, function: Callable[..., Awaitable[Result]], *, title: str, text: Callable[[Result], str]
+    ) -> None:
+        hints = get_type_hints(function, include_extras=True)
+        fields: dict[str, Any] = {
+            name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
+            for name, parameter in inspect.signature(function).parameters.items()
+            if name != "principal"
+        }
+        self.name = function.__name__
+        self.title = title
+        self.description = inspect.cleandoc(function.__doc__ or "")
+        self._function = function
+        self._text = text
+        self._arguments = create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
+        self.parameters = self._arguments.model_json_schema()
+        self.output_schema = schema_of(hints["return"])
+
+    def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments as the function takes them.
+
+        Raises:
+            ValidationError: the first thing that is wrong with them.
+        """
+        try:
+            checked = self._arguments.model_validate(arguments)
+        except pydantic.ValidationError as error:
+            first = error.errors(include_url=False, include_context=False)[0]
+            field = ".".join(map(str, first["loc"])) or "arguments"
+            raise ValidationError(field, None, first["msg"]) from error
+        return {name: getattr(checked, name) for name in self._arguments.model_fields}
+
+    async def answer(self, principal: Principal, arguments: Mapping[str, Any]) -> Answer[Result]:
+        result = await self._function(principal, **arguments)
+        return Answer(self._text(result), result)
+
+
+class Pipeline:
+    """Takes every tool call through the same steps. A new concern is a new step here, and nowhere else."""
+
+    def __init__(self, identify: Callable[[], Principal | None], *, timeout: float) -> None:
+        """A pipeline.
+
+        Args:
+            identify: the principal of the call that is being handled, or None for nobody.
+            timeout: seconds after which a call is given up, whatever it waits for.
+        """
+        self._identify = identify
+        self._timeout = timeout
+
+    async def call(self, spec: ToolSpec[Any], arguments: Mapping[str, Any]) -> Answer[Any] | Failure:
+        try:
+            principal = self._principal()
+            checked = spec.check(arguments)
+            async with asyncio.timeout(self._timeout):
+                return await spec.answer(principal, checked)
+        except ZavaError as error:
+            return Failure(error.code, error.message, error.retryable)
+        except TimeoutError:
+            late = QueryTimeoutError(f"The answer took longer than {self._timeout:g} seconds. Ask for less.")
+            return Failure(late.code, late.message, retryable=False)
+        except Exception:
+            reference = _reference()
+            logger.exception("Internal server error in %s, reference %s", spec.name, reference)
+            return Failure(
+                "INTERNAL_ERROR",
+                f"Internal server error in {spec.name}, reference {reference}",
+                retryable=False,
+            )
+
+    def _principal(self) -> Principal:
+        principal = self._identify()
+        if principal is None:
+            raise AuthorizationError("Nobody is asking: a token is needed.")
+        return principal
+
+
+def _reference() -> str:
+    """What the caller can tell an operator to find the log line: the trace, when there is one."""
+    context = trace.get_current_span().get_span_context()
+    return format(context.trace_id, "032x") if context.is_valid else secrets.token_hex(16)
+
+
+def structured(answer: Answer[Any]) -> Json:
+    """The structured content of an answer."""
+    return to_json(answer.result)

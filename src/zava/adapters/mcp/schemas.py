@@ -1,0 +1,45 @@
+"""Results as JSON, and the JSON Schema that describes them: both derived from the core's own dataclasses."""
+
+from dataclasses import fields, is_dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+Json: TypeAlias = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+
+
+class ResultSchema(GenerateJsonSchema):
+    """Numbers are numbers, and names are said once: every word here is read by a model on every listing."""
+
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:  # noqa: ARG002
+        return {"type": "number"}
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401, ARG002
+        return False
+
+
+def schema_of(result_type: type) -> dict[str, Any]:
+    """The JSON Schema of what to_json() makes of this dataclass."""
+    return TypeAdapter(result_type).json_schema(mode="serialization", schema_generator=ResultSchema)
+
+
+def to_json(value: object) -> Json:
+    """A result as JSON values. Amounts keep their cents: a float prints the shortest text that means it."""
+    if is_dataclass(value):
+        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [to_json(item) for item in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, date | UUID):
+        return str(value)
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise TypeError(f"no JSON for {type(value).__name__}")

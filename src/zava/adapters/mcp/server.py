@@ -1,0 +1,73 @@
+"""The MCP server: FastMCP speaks the protocol, the pipeline does the work."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastmcp import FastMCP
+from fastmcp.server.auth import AuthProvider
+from fastmcp.tools import Tool, ToolResult
+from mcp_types import TextContent, ToolAnnotations
+from pydantic import PrivateAttr
+
+from zava.adapters.mcp.pipeline import Failure, Pipeline, ToolSpec, structured
+
+NAME = "Zava Retail Analytics"
+INSTRUCTIONS = (
+    "Answers questions about the caller's own stores: sales, returns, margins, targets, stock. "
+    "Every answer covers exactly the stores the caller may see. Start with get_store_performance."
+)
+
+
+class PipelineTool(Tool):
+    """A tool whose listing is FastMCP's affair and whose calls are the pipeline's."""
+
+    _spec: ToolSpec[Any] = PrivateAttr()
+    _pipeline: Pipeline = PrivateAttr()
+
+    @classmethod
+    def of(cls, spec: ToolSpec[Any], pipeline: Pipeline) -> "PipelineTool":
+        tool = cls(
+            name=spec.name,
+            title=spec.title,
+            description=spec.description,
+            parameters=spec.parameters,
+            output_schema=spec.output_schema,
+            annotations=ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False),
+        )
+        tool._spec = spec
+        tool._pipeline = pipeline
+        return tool
+
+    async def run(self, arguments: dict[str, Any]) -> ToolResult:
+        outcome = await self._pipeline.call(self._spec, arguments)
+        content = [TextContent(type="text", text=outcome.text)]
+        if isinstance(outcome, Failure):
+            error = {"code": outcome.code, "retryable": outcome.retryable}
+            return ToolResult(content=content, meta={"zava/error": error}, is_error=True)
+        return ToolResult(content=content, structured_content=structured(outcome))
+
+
+def build_server(
+    specs: Sequence[ToolSpec[Any]], pipeline: Pipeline, *, auth: AuthProvider | None, version: str
+) -> FastMCP:
+    """An MCP server with these tools.
+
+    Args:
+        specs: the tools.
+        pipeline: takes every call.
+        auth: refuses HTTP requests of nobody; None for stdio, where the pipeline knows who asks.
+        version: of this program.
+    """
+    server = FastMCP(
+        NAME,
+        instructions=INSTRUCTIONS,
+        version=version,
+        auth=auth,
+        tools=[PipelineTool.of(spec, pipeline) for spec in specs],
+        mask_error_details=True,
+        dereference_schemas=False,
+    )
+    # Without this hook every call of the 2026 protocol lists all tools first, to look one schema up.
+    schemas = {spec.name: spec.parameters for spec in specs}
+    server._mcp_server.get_tool_input_schema = schemas.get  # noqa: SLF001
+    return server

@@ -1,0 +1,91 @@
+"""What the model reads of a result: the same figures as the structured content, in few words."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from zava.core.model import ColumnSchema, TableSchema
+from zava.core.use_cases.get_store_performance import MetricChange, Seller, StorePerformance
+
+
+def performance_text(result: StorePerformance) -> str:
+    """A heading, a line a metric, then target, best sellers and findings where there are any."""
+    return "\n".join(
+        [
+            _heading(result),
+            *(f"{name}: {_figure(change)}" for name, change in result.metrics.items()),
+            *_target(result),
+            *_sellers("Top products", result.top_products),
+            *_sellers("Top categories", result.top_categories),
+            *(f"Finding: {insight.text}" for insight in result.insights),
+        ]
+    )
+
+
+def _heading(result: StorePerformance) -> str:
+    period = result.period
+    stores = f" ({', '.join(result.store.stores)})" if len(result.store.stores) > 1 else ""
+    running = f", runs until {period.ends_on}" if period.ends_on > period.last_day else ""
+    compared = (
+        f", compared with {period.compared_with.first_day} to {period.compared_with.last_day}"
+        if period.compared_with
+        else ""
+    )
+    return f"{result.store.name}{stores}, {period.name}: {period.first_day} to {period.last_day}{running}{compared}"
+
+
+def _figure(change: MetricChange) -> str:
+    if change.value is None:
+        return "none"
+    unit = {"money": f" {change.currency}", "percent": " %", "count": ""}[change.unit]
+    if change.change is None:
+        return f"{_number(change.value)}{unit}"
+    difference = (
+        f"{change.change_percent:+} %" if change.change_percent is not None else f"{_number(change.change, '+')}"
+    )
+    points = " points" if change.unit == "percent" else ""
+    return f"{_number(change.value)}{unit} ({difference}{points})"
+
+
+def _number(value: Decimal, sign: str = "") -> str:
+    return f"{value:{sign},}"
+
+
+def _target(result: StorePerformance) -> Iterable[str]:
+    if target := result.target:
+        yield (
+            f"Target: {_number(target.revenue_target)}, reached {target.reached_percent} % "
+            f"with {target.days_elapsed_percent} % of the days gone"
+        )
+
+
+def _sellers(title: str, sellers: Iterable[Seller]) -> Iterable[str]:
+    if listed := "; ".join(f"{seller.name} {_number(seller.revenue)}" for seller in sellers):
+        yield f"{title}: {listed}"
+
+
+def schemas_text(tables: Iterable[TableSchema]) -> str:
+    """A block a table: what it is, its columns, its keys, and what it joins."""
+    return "\n\n".join(_table(table) for table in tables)
+
+
+def _table(table: TableSchema) -> str:
+    lines = [f"retail.{table.name}: {table.comment or ''}".rstrip(": ")]
+    lines += [f"  {_column(column)}" for column in table.columns]
+    lines += [f"  key: {', '.join(key)}" for key in table.keys]
+    lines += [
+        f"  join: ({', '.join(link.columns)}) = retail.{link.table} ({', '.join(link.references)})"
+        for link in table.relationships
+    ]
+    if table.query_hint:
+        lines.append(f"  hint: {table.query_hint}")
+    return "\n".join(lines)
+
+
+def _column(column: ColumnSchema) -> str:
+    words = [column.name, column.type]
+    if column.required:
+        words.append("not null")
+    if column.valid_values:
+        words.append(f"one of: {', '.join(column.valid_values)}")
+    text = " ".join(words)
+    return f"{text} -- {column.comment}" if column.comment else text

@@ -1,0 +1,107 @@
+"""The tools. A function's docstring and annotations are what the model reads of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from zava.adapters.mcp.pipeline import ToolSpec
+from zava.adapters.mcp.texts import performance_text, schemas_text
+from zava.core.model import Principal, TableSchema
+from zava.core.use_cases.get_multiple_table_schemas import MOST_TABLES, GetMultipleTableSchemas
+from zava.core.use_cases.get_store_performance import (
+    LONGEST_STORE_NAME,
+    GetStorePerformance,
+    StorePerformance,
+)
+
+LONGEST_PERIOD = 30
+LONGEST_TABLE_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchemas:
+    """The tables that were asked for."""
+
+    tables: tuple[TableSchema, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentDate:
+    """The date in UTC, as in 2026-02-28."""
+
+    utc_date: date
+
+
+@dataclass(frozen=True)
+class RetailTools:
+    """Each tool hands its arguments to a use case, and the result back."""
+
+    performance: GetStorePerformance
+    schemas: GetMultipleTableSchemas
+    now: Callable[[], datetime]
+
+    async def get_store_performance(
+        self,
+        principal: Principal,
+        period: Annotated[
+            str,
+            Field(
+                max_length=LONGEST_PERIOD,
+                description="today, yesterday, this_week, last_week, this_month, last_month, month_to_date, "
+                "quarter_to_date, year_to_date, last_30_days, all_time, 2026-Q2, 2025-11, 2025, "
+                "or 2026-01-01..2026-03-31",
+            ),
+        ],
+        store: Annotated[
+            str | None,
+            Field(
+                max_length=LONGEST_STORE_NAME,
+                description="Name or id of a store; omit for all your stores together",
+            ),
+        ] = None,
+    ) -> StorePerformance:
+        """How one store, or all your stores together, did in a period.
+
+        Revenue, returns, units, orders, average order value, gross margin and customers, each with the comparable
+        period before; target and progress, best sellers, and findings on what moved and why.
+        Example: {"period": "last_month", "store": "Seattle"}
+        """
+        return await self.performance(principal, store, period)
+
+    async def get_multiple_table_schemas(
+        self,
+        principal: Principal,
+        table_names: Annotated[
+            list[Annotated[str, Field(max_length=LONGEST_TABLE_NAME)]],
+            Field(
+                min_length=1,
+                max_length=MOST_TABLES,
+                description="stores, customers, categories, product_types, products, inventory, orders, order_items, "
+                "returns, store_targets, business_settings",
+            ),
+        ],
+    ) -> TableSchemas:
+        """Columns, types, keys, joins, valid values and hints of the tables you may use.
+
+        Example: {"table_names": ["orders", "order_items"]}
+        """
+        return TableSchemas(await self.schemas(principal, table_names))
+
+    async def get_current_utc_date(self, principal: Principal) -> CurrentDate:  # noqa: ARG002
+        """Today's date in UTC. The shop counts its days in its own time zone, as get_store_performance says."""
+        return CurrentDate(self.now().astimezone(UTC).date())
+
+    def specs(self) -> tuple[ToolSpec[Any], ...]:
+        """Every tool, as the pipeline takes it."""
+        return (
+            ToolSpec(self.get_store_performance, title="Store performance", text=performance_text),
+            ToolSpec(
+                self.get_multiple_table_schemas,
+                title="Table schemas",
+                text=lambda result: schemas_text(result.tables),
+            ),
+            ToolSpec(self.get_current_utc_date, title="Current UTC date", text=lambda result: str(result.utc_date)),
+        )

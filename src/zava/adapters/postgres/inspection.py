@@ -1,0 +1,99 @@
+"""Is this database fit to answer? Asked before the doors open, and again by every readiness check."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import dict_row
+
+from zava.adapters.postgres.sessions import Pool
+from zava.adapters.postgres.sql import load
+from zava.core.errors import SetupError
+
+# The schema this server needs at least: the highest migration that its queries rely on.
+OLDEST_SCHEMA = 4
+
+SCHEMA_VERSION = load("schema_version")
+WEAKNESSES = load("weaknesses")
+MOST_WEAKNESSES = 5
+MOST_SKEW_SECONDS = 10
+
+
+class UnfitError(SetupError):
+    """The database must not be served from. The message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class DatabaseInspection:
+    """Looks at the database as the server's own login sees it."""
+
+    pool: Pool
+    server_version: str
+
+    async def reachable(self) -> None:
+        """Raises UnfitError unless the database answers."""
+        await self._rows("SELECT 1")
+
+    async def schema_version(self) -> None:
+        """Raises UnfitError when schema and server are too far apart to live together."""
+        (row,) = await self._rows(SCHEMA_VERSION)
+        if row["version"] < OLDEST_SCHEMA:
+            raise UnfitError(
+                f"the schema is at version {row['version']} and this server needs {OLDEST_SCHEMA}; "
+                "run `zava db migrate`"
+            )
+        if _as_numbers(row["oldest_server"]) > _as_numbers(self.server_version):
+            raise UnfitError(
+                f"the schema needs Zava {row['oldest_server']} or newer and this is {self.server_version}; "
+                "upgrade this server"
+            )
+
+    async def row_security(self) -> None:
+        """Raises UnfitError when the login could get past row security."""
+        found = [str(row["weakness"]) for row in await self._rows(WEAKNESSES)]
+        if found:
+            more = f" and {len(found) - MOST_WEAKNESSES} more" if len(found) > MOST_WEAKNESSES else ""
+            raise UnfitError(
+                f"row security could be bypassed: {'; '.join(found[:MOST_WEAKNESSES])}{more}. "
+                "Connect as zava_app, and run `zava db migrate` to restore the policies' grants"
+            )
+
+    async def clock(self) -> None:
+        """Raises UnfitError when the clocks differ so much that tokens expire before they are used."""
+        (row,) = await self._rows("SELECT extract(epoch FROM clock_timestamp())::float8 AS seconds")
+        skew = abs(row["seconds"] - time.time())
+        if skew > MOST_SKEW_SECONDS:
+            raise UnfitError(f"the clocks of server and database differ by {skew:.0f} seconds; synchronise them (NTP)")
+
+    async def catalogs(self) -> None:
+        """Raises UnfitError when free SQL could use all of PostgreSQL's own functions and catalogs."""
+        (row,) = await self._rows(
+            """
+            SELECT has_function_privilege('zava_sandbox', 'pg_catalog.set_config(text, text, boolean)', 'EXECUTE')
+                OR has_table_privilege('zava_sandbox', 'pg_catalog.pg_stat_activity', 'SELECT') AS open
+            """
+        )
+        if row["open"]:
+            raise UnfitError("PostgreSQL's catalogs are open to free SQL; run `zava db migrate` as a superuser")
+
+    async def vectors(self) -> None:
+        """Raises UnfitError when products cannot be found by meaning."""
+        (row,) = await self._rows("SELECT to_regclass('retail.product_description_embeddings') IS NOT NULL AS present")
+        if not row["present"]:
+            raise UnfitError("there is no pgvector; install it, then run `zava db migrate`")
+
+    async def _rows(self, query: LiteralString) -> list[dict[str, Any]]:
+        try:
+            async with self.pool.connection(timeout=2) as connection:
+                cursor = connection.cursor(row_factory=dict_row)
+                await cursor.execute(query)
+                return await cursor.fetchall()
+        except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
+            raise UnfitError("this database has no Zava schema; run `zava db migrate`") from error
+        except psycopg.Error as error:
+            raise UnfitError(f"the database does not answer ({type(error).__name__})") from error
+
+
+def _as_numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))

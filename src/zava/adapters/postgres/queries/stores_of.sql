@@ -1,0 +1,8 @@
+-- Which stores does the principal see?
+SELECT
+    store_id,
+    name,
+    region,
+    opened_on
+FROM retail.stores
+ORDER BY name

@@ -1,0 +1,85 @@
+"""What was sold, from PostgreSQL."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from zava.adapters.postgres.sessions import Answers, PrincipalSessions, Question
+from zava.adapters.postgres.sql import load
+from zava.core.model import PerformanceFigures, Principal, Sales, SliceSales, StockAtRisk, Totals
+from zava.core.periods import Period
+from zava.core.ports import SalesRepository
+
+BEST_SELLERS = 5
+STOCK_LISTED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRow:
+    is_product: bool
+    name: str
+    revenue: Decimal
+    cost: Decimal
+    units: int
+    previous_revenue: Decimal
+    previous_cost: Decimal
+    previous_units: int
+    price_effect: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    revenue_target: Decimal | None
+
+
+TOTALS = Question(load("store_performance_totals"), Totals)
+SLICES = Question(load("store_performance_slices"), SliceRow)
+TARGET = Question(load("store_performance_target"), TargetRow)
+STOCK = Question(load("store_performance_stock"), StockAtRisk)
+
+
+@dataclass(frozen=True)
+class PostgresSalesRepository(SalesRepository):
+    """Sums the order lines under the row policies."""
+
+    sessions: PrincipalSessions
+
+    async def store_performance(
+        self, principal: Principal, stores: Sequence[UUID], period: Period
+    ) -> PerformanceFigures:
+        parameters = {
+            "stores": list(stores),
+            "first_day": period.elapsed.first_day,
+            "last_day": period.elapsed.last_day,
+            "ends_on": period.ends_on,
+            "previous_first_day": period.previous.first_day if period.previous else None,
+            "previous_last_day": period.previous.last_day if period.previous else None,
+            "today": period.today,
+            "products": BEST_SELLERS,
+            "stock": STOCK_LISTED,
+        }
+        answers = await self.sessions.ask(principal, parameters, TOTALS, SLICES, TARGET, STOCK)
+        return _figures(answers)
+
+
+def _figures(answers: Answers) -> PerformanceFigures:
+    current, previous = answers[TOTALS]
+    slices = answers[SLICES]
+    return PerformanceFigures(
+        current=current,
+        previous=previous,
+        revenue_target=answers[TARGET][0].revenue_target,
+        products=tuple(_slice(row) for row in slices if row.is_product),
+        categories=tuple(_slice(row) for row in slices if not row.is_product),
+        stock_at_risk=tuple(answers[STOCK]),
+    )
+
+
+def _slice(row: SliceRow) -> SliceSales:
+    return SliceSales(
+        name=row.name,
+        current=Sales(revenue=row.revenue, cost=row.cost, units=row.units),
+        previous=Sales(revenue=row.previous_revenue, cost=row.previous_cost, units=row.previous_units),
+        price_effect=row.price_effect,
+    )

@@ -1,0 +1,130 @@
+"""Database sessions, opened for a principal. Repositories get these and never the pool."""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, LiteralString, TypeAlias, TypeVar, cast
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import class_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+
+from zava.adapters.postgres.context import ContextKey
+from zava.adapters.postgres.errors import BUSY, UNAVAILABLE, is_connection_failure, translate
+from zava.core.errors import BusyError, UnavailableError
+from zava.core.model import Principal
+
+logger = logging.getLogger(__name__)
+
+Pool: TypeAlias = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
+Row = TypeVar("Row")
+
+# Who asks, how long it may take, and as whom it runs: one statement, so that nothing can come between.
+OPEN: LiteralString = """
+    SELECT
+        set_config('statement_timeout', %(milliseconds)s, true),
+        access.seal_context(%(token)s),
+        set_config('role', 'zava_reader', true)
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Question(Generic[Row]):
+    """A query, and the dataclass that each of its rows becomes."""
+
+    sql: LiteralString
+    row: type[Row]
+
+
+class Answers:
+    """The rows of each question that was asked together."""
+
+    def __init__(self, rows: Mapping[Question[Any], list[Any]]) -> None:
+        self._rows = rows
+
+    def __getitem__(self, question: Question[Row]) -> list[Row]:
+        return cast("list[Row]", self._rows[question])
+
+
+class PrincipalSessions:
+    """Asks PostgreSQL on behalf of a principal, whose row policies then decide what is there."""
+
+    def __init__(self, pool: Pool, key: ContextKey, *, statement_timeout: float = 30.0, attempts: int = 3) -> None:
+        """Sessions from this pool.
+
+        Args:
+            pool: connections in autocommit mode, as a login that may enter zava_reader.
+            key: signs who asks.
+            statement_timeout: seconds.
+            attempts: how often a question is asked when connections fail before it is answered.
+        """
+        self._pool = pool
+        self._key = key
+        self._milliseconds = str(int(statement_timeout * 1000))
+        self._attempts = attempts
+        self._at_work = 0
+
+    async def ask(self, principal: Principal, parameters: Mapping[str, object], *questions: Question[Any]) -> Answers:
+        """The answers to questions that see one snapshot, in one round trip and one read-only transaction.
+
+        Raises:
+            ZavaError: what the failure means to the caller.
+        """
+        try:
+            async for attempt in AsyncRetrying(
+                stop=stop_after_attempt(self._attempts),
+                wait=wait_exponential_jitter(multiplier=0.1, max=2, jitter=0.1),
+                retry=retry_if_exception(is_connection_failure),
+                before_sleep=self._recover,
+                reraise=True,
+            ):
+                with attempt:
+                    return await self._ask_once(principal, parameters, questions)
+        except PoolTimeout as error:
+            # Either all connections are at work, or none can be made.
+            raise BusyError(BUSY) if self._at_work else UnavailableError(UNAVAILABLE) from error
+        except psycopg.Error as error:
+            raise translate(error) from error
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _ask_once(
+        self, principal: Principal, parameters: Mapping[str, object], questions: tuple[Question[Any], ...]
+    ) -> Answers:
+        opening = {
+            "milliseconds": self._milliseconds,
+            "token": self._key.token(principal.principal_id, now=time.time()),
+        }
+        async with self._pool.connection() as connection:
+            self._at_work += 1
+            try:
+                async with connection.pipeline():
+                    await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    await connection.execute(OPEN, opening)
+                    cursors = {
+                        question: connection.cursor(row_factory=class_row(question.row)) for question in questions
+                    }
+                    for question, cursor in cursors.items():
+                        await cursor.execute(question.sql, parameters)
+                    await connection.execute("ROLLBACK")
+                return Answers({question: await cursor.fetchall() for question, cursor in cursors.items()})
+            finally:
+                self._at_work -= 1
+                if connection.info.transaction_status not in (
+                    TransactionStatus.IDLE,
+                    TransactionStatus.UNKNOWN,
+                ):
+                    await connection.rollback()
+
+    async def _recover(self, state: RetryCallState) -> None:
+        logger.warning("Database connection failed, retrying (%d/%d)", state.attempt_number, self._attempts)
+        # One lost connection means that its neighbours are lost too: have the pool replace them.
+        await self._pool.check()

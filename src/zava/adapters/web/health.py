@@ -1,0 +1,33 @@
+"""Is the server alive, and is it ready to answer?"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+HEALTHY = "healthy"
+UNHEALTHY = "unhealthy: "
+
+# Returns "healthy", "degraded: …" or "unhealthy: …".
+Check: TypeAlias = Callable[[], Awaitable[str]]
+
+
+def health_routes(checks: Mapping[str, Check]) -> Sequence[Route]:
+    """GET /health/live, and /health/ready with the state of each part; 503 only when one is unhealthy."""
+
+    async def live(_: Request) -> JSONResponse:
+        return JSONResponse({"status": HEALTHY})
+
+    async def ready(_: Request) -> JSONResponse:
+        states = await asyncio.gather(*(check() for check in checks.values()))
+        broken = any(state.startswith(UNHEALTHY) for state in states)
+        overall = "unhealthy" if broken else HEALTHY if all(state == HEALTHY for state in states) else "degraded"
+        return JSONResponse(
+            {"status": overall, "parts": dict(zip(checks, states, strict=True))},
+            status_code=503 if broken else 200,
+        )
+
+    return (Route("/health/live", live), Route("/health/ready", ready))

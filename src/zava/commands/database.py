@@ -1,0 +1,127 @@
+"""Opens the database a command works on: the configured one, or the embedded one."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from zava.adapters.embedded.supervisor import EmbeddedPostgres, default_data_dir
+from zava.adapters.postgres.context import ContextKey
+from zava.adapters.postgres.migrate import (
+    Step,
+    create_database,
+    migrate,
+    register_context_key,
+    set_first_password,
+)
+from zava.commands.progress import progress_bar
+from zava.container import DatabaseAccess
+from zava.core.errors import SetupError
+from zava.core.model import Principal
+from zava.demo.personas import PERSONAS
+from zava.demo.shop import Summary, open_sample_shop
+from zava.settings import Settings
+
+DATABASE = "zava"
+LOGIN = "zava_app"
+CONTEXT_KEY = "context-key"
+
+
+@dataclass(frozen=True)
+class Database:
+    """A running database.
+
+    Attributes:
+        access: how the server reaches it.
+        admin_dsn: how an administrator reaches it; None when that is not configured.
+        embedded: the PostgreSQL that Zava runs itself, if it is that one.
+    """
+
+    access: DatabaseAccess
+    admin_dsn: str | None
+    embedded: EmbeddedPostgres | None = None
+
+    @contextmanager
+    def administration(self) -> Iterator[psycopg.Connection[Any]]:
+        """An administrator's connection, in autocommit mode."""
+        if self.admin_dsn is None:
+            raise SetupError(
+                "This needs an administrator of the database: set ZAVA_DATABASE__ADMIN_DSN for this command."
+            )
+        with psycopg.connect(self.admin_dsn, autocommit=True) as connection:
+            yield connection
+
+    def migrate(self) -> tuple[Step, ...]:
+        """Applies the schema, and makes sure that server and database share a key."""
+        if self.embedded:
+            with psycopg.connect(self.embedded.dsn(database="postgres"), autocommit=True) as connection:
+                create_database(connection, DATABASE)
+        elif not self.access.context_key_file.exists():
+            _create_secret(self.access.context_key_file)
+        with self.administration() as connection:
+            steps = migrate(connection)
+            register_context_key(connection, ContextKey.read(self.access.context_key_file))
+            if self.embedded:
+                set_first_password(connection, LOGIN, self.embedded.secret(LOGIN))
+        return steps
+
+    def seed(self, scale: float) -> Summary:
+        """Opens the sample shop, or adds the days since."""
+        with self.administration() as connection, progress_bar() as report:
+            return open_sample_shop(connection, now=datetime.now(UTC), scale=scale, report=report)
+
+    def principals(self) -> dict[str, Principal]:
+        """Who may ask, by token. The sample shop's personas are accepted nowhere but in the embedded database."""
+        if self.embedded is None:
+            return {}
+        return {persona.token: Principal(persona.principal_id, persona.name) for persona in PERSONAS}
+
+
+@contextmanager
+def open_database(settings: Settings, *, serving_at: str | None = None) -> Iterator[Database]:
+    """The database of these settings, running.
+
+    Args:
+        settings: with a DSN the embedded PostgreSQL is never touched.
+        serving_at: the address of a server, which wants the embedded database for itself.
+    """
+    if settings.database.dsn is not None:
+        yield _configured(settings)
+        return
+    data_dir = settings.embedded.data_dir or default_data_dir()
+    with EmbeddedPostgres(data_dir, binary_dir=settings.embedded.binary_dir, serving_at=serving_at) as postgres:
+        yield _embedded(postgres)
+
+
+def _configured(settings: Settings) -> Database:
+    database = settings.database
+    if database.dsn is None or database.context_key_file is None:
+        raise SetupError(
+            "ZAVA_DATABASE__DSN needs ZAVA_DATABASE__CONTEXT_KEY_FILE beside it: the file with the key by which the "
+            "database knows its server. `zava db migrate` makes it."
+        )
+    return Database(
+        access=DatabaseAccess(database.dsn.get_secret_value(), database.context_key_file),
+        admin_dsn=database.admin_dsn.get_secret_value() if database.admin_dsn else None,
+    )
+
+
+def _embedded(postgres: EmbeddedPostgres) -> Database:
+    postgres.secret(CONTEXT_KEY)
+    dsn = postgres.dsn(database=DATABASE, user=LOGIN, password=postgres.secret(LOGIN))
+    return Database(
+        access=DatabaseAccess(dsn, postgres.secret_file(CONTEXT_KEY)),
+        admin_dsn=postgres.dsn(database=DATABASE),
+        embedded=postgres,
+    )
+
+
+def _create_secret(path: Path) -> None:
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(48))

@@ -1,0 +1,35 @@
+"""What a person sees when the server is ready."""
+
+import json
+from collections.abc import Iterable
+
+from zava.demo.personas import PERSONAS, Persona
+
+EXAMPLE = "How did my store do last month?"
+
+
+def welcome(url: str, personas: Iterable[Persona] = PERSONAS) -> str:
+    """The address, who one can be, and a client configuration to paste."""
+    people = "\n".join(f"  {persona.token:<26} {persona.name}{_stores(persona)}" for persona in personas)
+    return f"""
+Zava is open at {url}
+
+Be one of these people of the sample shop, by bearer token:
+{people}
+
+Paste this into your client's configuration (VS Code: .vscode/mcp.json):
+{client_configuration(url, "demo-store-seattle")}
+
+Then ask: {EXAMPLE}
+Stop with Ctrl-C.
+"""
+
+
+def client_configuration(url: str, token: str) -> str:
+    """The `servers` entry of an MCP client that speaks HTTP."""
+    server = {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {token}"}}
+    return json.dumps({"servers": {"zava": server}}, indent=2)
+
+
+def _stores(persona: Persona) -> str:
+    return f" ({', '.join(persona.stores)})" if len(persona.stores) > 1 else ""

@@ -1,0 +1,138 @@
+"""Who is given what. The only module that knows the injector; read it from top to bottom."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psycopg
+from dependency_injector import containers, providers
+from psycopg_pool import AsyncConnectionPool
+
+from zava.adapters.mcp.identity import KnownTokens
+from zava.adapters.mcp.pipeline import Pipeline
+from zava.adapters.mcp.server import build_server
+from zava.adapters.mcp.tools import RetailTools
+from zava.adapters.postgres.context import ContextKey
+from zava.adapters.postgres.inspection import DatabaseInspection, UnfitError
+from zava.adapters.postgres.sales import PostgresSalesRepository
+from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
+from zava.adapters.postgres.sessions import PrincipalSessions
+from zava.adapters.postgres.store_directory import PostgresStoreDirectory
+from zava.adapters.web.health import HEALTHY, UNHEALTHY, Check
+from zava.core.model import Principal
+from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
+from zava.core.use_cases.get_store_performance import GetStorePerformance
+from zava.settings import Settings
+
+VERSION = version("zava")
+
+# A call may wait for a connection and for its statement; what takes longer than both has gone wrong.
+MARGIN_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class DatabaseAccess:
+    """What the server needs to speak to its database as zava_app.
+
+    Attributes:
+        dsn: connection string, password included; never shown.
+        context_key_file: the key that signs who asks.
+    """
+
+    dsn: str
+    context_key_file: Path
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _pool(settings: Settings, access: DatabaseAccess) -> AsyncConnectionPool[psycopg.AsyncConnection]:
+    database = settings.database
+    return AsyncConnectionPool(
+        access.dsn,
+        kwargs={"autocommit": True, "application_name": database.application_name},
+        min_size=database.pool_min_size,
+        max_size=max(database.pool_min_size, database.pool_max_size),
+        timeout=database.pool_timeout,
+        max_idle=database.pool_max_idle,
+        open=False,
+    )
+
+
+def _timeout(settings: Settings) -> float:
+    return settings.database.pool_timeout + settings.database.statement_timeout + MARGIN_SECONDS
+
+
+def _checks(inspection: DatabaseInspection) -> dict[str, Check]:
+    """What readiness looks at, by the name of the part."""
+
+    def state_of(inspect: Callable[[], Awaitable[None]]) -> Check:
+        async def check() -> str:
+            try:
+                await inspect()
+            except UnfitError as error:
+                return f"{UNHEALTHY}{error}"
+            return HEALTHY
+
+        return check
+
+    return {
+        "database": state_of(inspection.reachable),
+        "schema_version": state_of(inspection.schema_version),
+        "row_security": state_of(inspection.row_security),
+    }
+
+
+class Container(containers.DeclarativeContainer):
+    """The whole application, given settings, a database, and who is asking."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    access = providers.Dependency(instance_of=DatabaseAccess)
+    identity = providers.Dependency(instance_of=KnownTokens)
+
+    now = providers.Object(_now)
+    pool = providers.Singleton(_pool, settings, access)
+    key = providers.Singleton(ContextKey.read, access.provided.context_key_file)
+    sessions = providers.Singleton(
+        PrincipalSessions,
+        pool,
+        key,
+        statement_timeout=settings.provided.database.statement_timeout,
+        attempts=settings.provided.database.attempts,
+    )
+    inspection = providers.Singleton(DatabaseInspection, pool, VERSION)
+
+    directory = providers.Singleton(PostgresStoreDirectory, sessions)
+    sales = providers.Singleton(PostgresSalesRepository, sessions)
+    catalog = providers.Singleton(PostgresSchemaCatalog, sessions)
+
+    get_store_performance = providers.Singleton(GetStorePerformance, directory, sales, now)
+    get_multiple_table_schemas = providers.Singleton(GetMultipleTableSchemas, catalog)
+
+    tools = providers.Singleton(RetailTools, get_store_performance, get_multiple_table_schemas, now)
+
+    pipeline = providers.Singleton(
+        Pipeline, identity.provided.principal, timeout=providers.Callable(_timeout, settings)
+    )
+    server = providers.Singleton(build_server, tools.provided.specs.call(), pipeline, auth=identity, version=VERSION)
+    checks = providers.Singleton(_checks, inspection)
+
+
+def new_container(
+    settings: Settings,
+    access: DatabaseAccess,
+    principals: Mapping[str, Principal] | None = None,
+    stdio_token: str | None = None,
+) -> Container:
+    """The application over this database, for these people.
+
+    Args:
+        settings: of the operator.
+        access: the database.
+        principals: who may ask, by token.
+        stdio_token: who asks over stdio.
+    """
+    return Container(settings=settings, access=access, identity=KnownTokens(principals or {}, stdio_token))

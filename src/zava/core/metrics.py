@@ -1,0 +1,103 @@
+"""What each figure means: defined here once, for every tool, chart and document."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Literal
+
+from zava.core.model import Sales, Totals
+
+CENT = Decimal("0.01")
+TENTH = Decimal("0.1")
+
+Unit = Literal["money", "count", "percent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One figure of a period.
+
+    Attributes:
+        definition: what it counts, in one sentence; shown to people and models.
+        unit: money is in the currency of the business, percent is 0 to 100.
+        value: computes it; None where it has no meaning, such as a margin without sales.
+    """
+
+    name: str
+    definition: str
+    unit: Unit
+    value: Callable[[Totals], Decimal | None]
+
+
+def ratio(part: Decimal | int, whole: Decimal | int, *, to: Decimal) -> Decimal | None:
+    """Part ÷ whole, rounded half up; None when there is nothing to divide by."""
+    return (Decimal(part) / whole).quantize(to, ROUND_HALF_UP) if whole else None
+
+
+def percent(part: Decimal | int, whole: Decimal | int) -> Decimal | None:
+    """Part of whole in percent, to a tenth; None when the whole is nothing."""
+    return ratio(Decimal(part) * 100, whole, to=TENTH)
+
+
+def gross_margin(sales: Sales) -> Decimal:
+    return sales.revenue - sales.cost
+
+
+def gross_margin_percent(sales: Sales) -> Decimal | None:
+    return percent(gross_margin(sales), sales.revenue)
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "revenue",
+            "Line totals of orders that were not cancelled, before returns.",
+            "money",
+            lambda totals: totals.revenue,
+        ),
+        Metric(
+            "returned_amount",
+            "Refunds for goods that came back in the period, whenever they were sold.",
+            "money",
+            lambda totals: totals.returned_amount,
+        ),
+        Metric(
+            "net_revenue",
+            "Revenue less returned amount.",
+            "money",
+            lambda totals: totals.revenue - totals.returned_amount,
+        ),
+        Metric(
+            "units",
+            "Pieces sold in orders that were not cancelled.",
+            "count",
+            lambda totals: Decimal(totals.units),
+        ),
+        Metric("orders", "Orders that were not cancelled.", "count", lambda totals: Decimal(totals.orders)),
+        Metric(
+            "average_order_value",
+            "Revenue per order.",
+            "money",
+            lambda totals: ratio(totals.revenue, totals.orders, to=CENT),
+        ),
+        Metric(
+            "gross_margin",
+            "Revenue less cost of the goods sold, cost as it was at the sale.",
+            "money",
+            gross_margin,
+        ),
+        Metric(
+            "gross_margin_percent",
+            "Gross margin in percent of revenue.",
+            "percent",
+            gross_margin_percent,
+        ),
+        Metric(
+            "customers",
+            "Distinct known customers with an order that was not cancelled.",
+            "count",
+            lambda totals: Decimal(totals.customers),
+        ),
+    )
+}

@@ -1,0 +1,176 @@
+"""The nouns of the shop, as every layer speaks of them."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks. What they may see is decided by the database, question by question."""
+
+    principal_id: UUID
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A shop of the chain, or the online shop."""
+
+    store_id: UUID
+    name: str
+    region: str
+    opened_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessSettings:
+    """How this business counts its days and its money.
+
+    Attributes:
+        time_zone: IANA name.
+        week_starts_on: 1 is Monday, 7 is Sunday.
+        fiscal_year_starts_in: month, 1 to 12. A fiscal year is named after the year it ends in.
+        currency: ISO 4217.
+    """
+
+    time_zone: str
+    week_starts_on: int
+    fiscal_year_starts_in: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The stores one principal sees, and the business they belong to."""
+
+    stores: tuple[Store, ...]
+    sees_all_stores: bool
+    business: BusinessSettings
+
+
+@dataclass(frozen=True, slots=True)
+class DateRange:
+    """Days from first_day to last_day, both included."""
+
+    first_day: date
+    last_day: date
+
+    @property
+    def days(self) -> int:
+        return (self.last_day - self.first_day).days + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sales:
+    """Sums over the order lines of one slice of the business, cancelled orders left out.
+
+    Attributes:
+        revenue: line totals, before returns.
+        cost: quantity × unit cost as it was at the sale.
+        units: pieces sold.
+    """
+
+    revenue: Decimal
+    cost: Decimal
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals(Sales):
+    """Sales of one period as a whole, with what cannot be added up from slices.
+
+    Attributes:
+        orders: orders that were not cancelled.
+        customers: distinct known customers among them.
+        returned_amount: refunds for goods that came back in the period, whenever they were sold.
+    """
+
+    orders: int
+    customers: int
+    returned_amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SliceSales:
+    """One product or category in the period and in the one it is compared with.
+
+    Attributes:
+        price_effect: what changed prices alone did to revenue: for each product sold in both periods, the
+            difference of its average prices × units now. With it a change splits into price, volume and mix.
+    """
+
+    name: str
+    current: Sales
+    previous: Sales
+    price_effect: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class StockAtRisk:
+    """A product that will run out before the supplier can deliver, at the pace of the last four weeks.
+
+    Attributes:
+        days_of_cover: stock ÷ units sold a day.
+        lead_days: what the supplier needs to deliver.
+        products_at_risk: how many such products there are in all.
+    """
+
+    store: str
+    product: str
+    stock_level: int
+    days_of_cover: Decimal
+    lead_days: int
+    products_at_risk: int
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceFigures:
+    """What the books say about some stores in a period and the one it is compared with.
+
+    Attributes:
+        revenue_target: for the whole of the period's months, or None unless every store has one for each.
+        products: the best sellers of the period by revenue, best first.
+        categories: every category that sold in either period, best first.
+        stock_at_risk: the shortest cover first.
+    """
+
+    current: Totals
+    previous: Totals
+    revenue_target: Decimal | None
+    products: tuple[SliceSales, ...]
+    categories: tuple[SliceSales, ...]
+    stock_at_risk: tuple[StockAtRisk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSchema:
+    """A column, with its valid values where they are few and known."""
+
+    name: str
+    type: str
+    required: bool
+    comment: str | None
+    valid_values: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """Columns that name a row of another table: join on all of them, in this order."""
+
+    columns: tuple[str, ...]
+    table: str
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    """A table or view that questions may use."""
+
+    name: str
+    comment: str | None
+    query_hint: str | None
+    columns: tuple[ColumnSchema, ...]
+    keys: tuple[tuple[str, ...], ...]
+    relationships: tuple[Relationship, ...]

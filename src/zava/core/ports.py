@@ -1,0 +1,43 @@
+"""The conversations the core holds with the world. Adapters implement them and inherit them by name."""
+
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+from zava.core.model import (
+    Directory,
+    PerformanceFigures,
+    Principal,
+    TableSchema,
+)
+from zava.core.periods import Period
+
+
+class StoreDirectory(Protocol):
+    """Which stores are there?"""
+
+    async def stores_of(self, principal: Principal) -> Directory:
+        """The stores that this principal sees, by name.
+
+        Raises:
+            AuthorizationError: nobody active goes by this principal.
+        """
+        ...
+
+
+class SalesRepository(Protocol):
+    """What was sold?"""
+
+    async def store_performance(
+        self, principal: Principal, stores: Sequence[UUID], period: Period
+    ) -> PerformanceFigures:
+        """The figures of these stores together; a store the principal does not see adds nothing."""
+        ...
+
+
+class SchemaCatalog(Protocol):
+    """Which tables may be asked, and what is in them?"""
+
+    async def tables(self, principal: Principal) -> Sequence[TableSchema]:
+        """Every table and view that questions may use, by name; values as this principal sees them."""
+        ...

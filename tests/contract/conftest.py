@@ -1,0 +1,159 @@
+"""A PostgreSQL of the tests' own, and databases in it."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import AsyncConnectionPool
+
+from tests.fakes import FakeSalesRepository, FakeSchemaCatalog, FakeStoreDirectory
+from tests.postgres import load_tiny_shop
+from zava.adapters.embedded.supervisor import EmbeddedPostgres
+from zava.adapters.postgres.context import ContextKey
+from zava.adapters.postgres.migrate import create_database, migrate, register_context_key, set_first_password
+from zava.adapters.postgres.sales import PostgresSalesRepository
+from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
+from zava.adapters.postgres.sessions import PrincipalSessions
+from zava.adapters.postgres.store_directory import PostgresStoreDirectory
+from zava.core.ports import SalesRepository, SchemaCatalog, StoreDirectory
+
+APP_PASSWORD = "only-for-tests"
+KEY = ContextKey(b"a key of the tests, known to everybody")
+
+
+# Debian's PostgreSQL 15: the oldest server that is promised, and one without pgvector.
+OLDEST_POSTGRES = Path("/usr/lib/postgresql/15/bin")
+
+
+# The oldest is tested where it is installed. CI installs it, and fails without.
+SERVERS: dict[str, Path | None] = {
+    "embedded": None,
+    **({"oldest": OLDEST_POSTGRES} if OLDEST_POSTGRES.exists() or os.environ.get("CI") else {}),
+}
+
+
+@contextmanager
+def running_postgres(binary_dir: Path | None = None) -> Iterator[EmbeddedPostgres]:
+    """A new PostgreSQL in a place that its system user can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="zava-tests-", dir="/tmp"))
+    folder.chmod(0o711)
+    try:
+        with EmbeddedPostgres(folder / "data", binary_dir=binary_dir) as postgres:
+            yield postgres
+    finally:
+        shutil.rmtree(folder)
+
+
+StartServer = Callable[[str], EmbeddedPostgres]
+
+
+@pytest.fixture(scope="session")
+def start_server() -> Iterator[StartServer]:
+    """Starts a PostgreSQL by its name when it is first asked for."""
+    with ExitStack() as stack:
+        yield cache(lambda name: stack.enter_context(running_postgres(SERVERS[name])))
+
+
+@pytest.fixture(scope="session")
+def embedded_server(start_server: StartServer) -> EmbeddedPostgres:
+    return start_server("embedded")
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def server(request: pytest.FixtureRequest, start_server: StartServer) -> EmbeddedPostgres:
+    """Each PostgreSQL that is promised."""
+    return start_server(request.param)
+
+
+@dataclass(frozen=True)
+class TestDatabase:
+    """A migrated database: as an administrator, and as the server's login."""
+
+    __test__ = False
+
+    admin_dsn: str
+    app_dsn: str
+
+
+def new_database(server: EmbeddedPostgres) -> TestDatabase:
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(server.dsn(database="postgres"), autocommit=True) as connection:
+        create_database(connection, name)
+    admin_dsn = server.dsn(database=name)
+    with psycopg.connect(admin_dsn, autocommit=True) as connection:
+        migrate(connection)
+        register_context_key(connection, KEY)
+        set_first_password(connection, "zava_app", APP_PASSWORD)
+    return TestDatabase(admin_dsn, make_conninfo(admin_dsn, user="zava_app", password=APP_PASSWORD))
+
+
+@pytest.fixture
+def fresh_database(embedded_server: EmbeddedPostgres) -> str:
+    """The administrator's DSN of an empty, migrated database."""
+    return new_database(embedded_server).admin_dsn
+
+
+@pytest.fixture(scope="session")
+def open_tiny_shop(start_server: StartServer) -> Callable[[str], TestDatabase]:
+    """The tiny shop on a server, by the server's name."""
+    return cache(lambda name: tiny_shop_on(start_server(name)))
+
+
+def tiny_shop_on(server: EmbeddedPostgres) -> TestDatabase:
+    database = new_database(server)
+    with psycopg.connect(database.admin_dsn, autocommit=True) as connection:
+        load_tiny_shop(connection)
+    return database
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def tiny_database(request: pytest.FixtureRequest, open_tiny_shop: Callable[[str], TestDatabase]) -> TestDatabase:
+    """The tiny shop. Read only: tests that change a database take a copy."""
+    return open_tiny_shop(request.param)
+
+
+@pytest.fixture(scope="module")
+def tiny_copy(server: EmbeddedPostgres) -> TestDatabase:
+    """The tiny shop in a database of the module's own, to be changed and put right again."""
+    return tiny_shop_on(server)
+
+
+Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
+
+
+def new_pool(database: TestDatabase, timeout: float = 10) -> Pool:
+    return AsyncConnectionPool(
+        database.app_dsn, kwargs={"autocommit": True}, min_size=1, max_size=3, timeout=timeout, open=False
+    )
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The tiny shop behind its ports."""
+
+    directory: StoreDirectory
+    sales: SalesRepository
+    catalog: SchemaCatalog
+
+
+@pytest.fixture(params=["fake", *SERVERS])
+async def ports(request: pytest.FixtureRequest, open_tiny_shop: Callable[[str], TestDatabase]) -> AsyncIterator[Ports]:
+    """The same shop several times: every test that takes it states what all of them must do."""
+    if request.param == "fake":
+        yield Ports(FakeStoreDirectory(), FakeSalesRepository(), FakeSchemaCatalog())
+        return
+    async with new_pool(open_tiny_shop(request.param)) as pool:
+        sessions = PrincipalSessions(pool, KEY)
+        yield Ports(
+            PostgresStoreDirectory(sessions), PostgresSalesRepository(sessions), PostgresSchemaCatalog(sessions)
+        )

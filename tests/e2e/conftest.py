@@ -1,0 +1,102 @@
+"""The program as people run it: `zava serve` in a process of its own, over a small sample shop."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+SCALE = "0.03"
+ZAVA = (sys.executable, "-m", "zava")
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's environment without any setting of Zava's, and these."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ZAVA_")} | variables
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def zava(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end."""
+    return subprocess.run(  # noqa: S603 - our own program
+        [*ZAVA, *arguments],
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@dataclass
+class Server:
+    """A running `zava serve`, what it has said so far, and where it is."""
+
+    process: subprocess.Popen[str]
+    url: str
+    data_dir: Path
+    output: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        """Stops it, and returns the exit code."""
+        self.process.send_signal(how)
+        return self.process.wait(timeout=60)
+
+
+def start_server(data_dir: Path, *arguments: str, **variables: str) -> Server:
+    """Starts `zava serve` and waits until it says that it is open."""
+    port = free_port()
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        [*ZAVA, "serve", "--port", str(port), "--data-dir", str(data_dir), *arguments],
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    server = Server(process, f"http://127.0.0.1:{port}/mcp", data_dir)
+    is_open = threading.Event()
+
+    def listen(stream: Iterator[str] | None, heard: list[str]) -> None:
+        for line in stream or ():
+            heard.append(line)
+            if "Stop with Ctrl-C" in line:
+                is_open.set()
+        is_open.set()
+
+    for stream, heard in ((process.stdout, server.output), (process.stderr, server.errors)):
+        threading.Thread(target=listen, args=(stream, heard), daemon=True).start()
+    assert is_open.wait(timeout=120), "zava serve said nothing for two minutes"
+    assert process.poll() is None, "".join(server.errors)
+    return server
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """A place that the system user of the embedded PostgreSQL can reach."""
+    path = Path(tempfile.mkdtemp(prefix="zava-e2e-", dir="/tmp"))
+    path.chmod(0o711)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def shop(folder: Path) -> Iterator[Server]:
+    """The sample shop, served over HTTP."""
+    server = start_server(folder / "shop", "--scale", SCALE)
+    yield server
+    assert server.stop() == 0

@@ -1,0 +1,245 @@
+"""Starting, refusing, stopping: what an operator meets."""
+
+import json
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psycopg
+import pytest
+from zava.demo.personas import PERSONAS
+
+from tests.e2e.conftest import Server, free_port, start_server, zava
+from zava.adapters.embedded.supervisor import EmbeddedPostgres
+
+LIST_TOOLS = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "tools/list",
+    "params": {
+        "_meta": {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        }
+    },
+}
+HEADERS = {
+    "Accept": "application/json, text/event-stream",
+    "MCP-Protocol-Version": "2026-07-28",
+    "Mcp-Method": "tools/list",
+}
+
+
+def post(server: Server, **headers: str) -> httpx2.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx2.post(server.url, json=LIST_TOOLS, headers=HEADERS | named, timeout=30)
+
+
+def health(server: Server, which: str) -> httpx2.Response:
+    return httpx2.get(server.url.removesuffix("/mcp") + f"/health/{which}", timeout=30)
+
+
+def test_the_welcome_names_the_address_every_persona_and_a_configuration(shop: Server) -> None:
+    said = "".join(shop.output)
+    assert f"Zava is open at {shop.url}" in said
+    for persona in PERSONAS:
+        assert persona.token in said
+    configuration = json.loads(said[said.index("{") : said.rindex("}") + 1])
+    assert configuration["servers"]["zava"]["url"] == shop.url
+
+
+@pytest.mark.parametrize(
+    "authorization", [None, "", "Bearer", "Bearer wrong", "Basic demo-store-seattle", "Bearer demo-"]
+)
+def test_without_a_known_token_there_is_401(shop: Server, authorization: str | None) -> None:
+    response = post(shop) if authorization is None else post(shop, Authorization=authorization)
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_with_a_known_token_there_are_tools(shop: Server) -> None:
+    response = post(shop, Authorization="Bearer demo-store-seattle")
+    assert response.status_code == 200
+    assert {tool["name"] for tool in response.json()["result"]["tools"]} >= {
+        "get_store_performance",
+        "get_multiple_table_schemas",
+        "get_current_utc_date",
+    }
+
+
+@pytest.mark.parametrize(
+    ("header", "status"), [({"Origin": "https://evil.example"}, 403), ({"Host": "evil.example"}, 421)]
+)
+def test_a_page_of_another_origin_is_refused(shop: Server, header: dict[str, str], status: int) -> None:
+    assert post(shop, Authorization="Bearer demo-store-seattle", **header).status_code == status
+
+
+def test_health_tells_each_part(shop: Server) -> None:
+    assert health(shop, "live").json() == {"status": "healthy"}
+    ready = health(shop, "ready")
+    assert ready.status_code == 200
+    assert ready.json() == {
+        "status": "healthy",
+        "parts": {"database": "healthy", "schema_version": "healthy", "row_security": "healthy"},
+    }
+
+
+def test_readiness_notices_when_row_security_is_weakened(shop: Server) -> None:
+    with EmbeddedPostgres(shop.data_dir) as postgres, psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        connection.execute("ALTER TABLE retail.orders NO FORCE ROW LEVEL SECURITY")
+        try:
+            ready = health(shop, "ready")
+            assert ready.status_code == 503
+            assert "not forced on retail.orders" in ready.json()["parts"]["row_security"]
+        finally:
+            connection.execute("ALTER TABLE retail.orders FORCE ROW LEVEL SECURITY")
+    assert health(shop, "ready").status_code == 200
+
+
+def test_a_second_server_is_refused_with_the_address_of_the_first(shop: Server) -> None:
+    second = zava("serve", "--port", str(free_port()), "--data-dir", str(shop.data_dir))
+    assert second.returncode == 1
+    assert shop.url in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_other_commands_work_beside_the_server(shop: Server) -> None:
+    status = zava("db", "status", "--data-dir", str(shop.data_dir))
+    assert (status.returncode, "The schema is up to date." in status.stdout) == (0, True)
+    doctor = zava("doctor", "--data-dir", str(shop.data_dir))
+    assert doctor.returncode == 0, doctor.stdout
+    assert "FAIL" not in doctor.stdout
+    assert health(shop, "ready").status_code == 200
+
+
+def test_a_port_in_use_is_said(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = zava("serve", "--port", port, "--data-dir", str(folder / "never"))
+    assert refused.returncode == 1
+    assert f"Cannot listen on 127.0.0.1:{port}" in refused.stderr
+    assert not (folder / "never").exists()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])  # noqa: S104 - to be refused
+def test_the_sample_shop_stays_on_loopback(folder: Path, host: str) -> None:
+    refused = zava("serve", "--host", host, "--port", str(free_port()), "--data-dir", str(folder / "never"))
+    assert refused.returncode == 1
+    assert "loopback address only" in refused.stderr
+
+
+def test_stdio_without_a_token_is_refused_and_says_nothing_on_stdout(folder: Path) -> None:
+    for variables in ({}, {"ZAVA_TOKEN": "wrong"}):
+        refused = zava("serve", "--transport", "stdio", "--data-dir", str(folder / "silent"), **variables)
+        assert refused.returncode == 1
+        assert refused.stdout == ""
+        assert "ZAVA_TOKEN says who asks" in refused.stderr
+
+
+def test_settings_that_cannot_be_are_named(folder: Path) -> None:
+    refused = zava("serve", "--data-dir", str(folder / "never"), ZAVA_HTTP__PORT="harbour")
+    assert refused.returncode == 1
+    assert "ZAVA_HTTP__PORT" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.fixture(scope="module")
+def own_shop(folder: Path) -> Path:
+    """A data directory that a test may serve by itself."""
+    server = start_server(folder / "own", "--scale", "0")
+    assert server.stop() == 0
+    return server.data_dir
+
+
+def test_an_empty_shop_has_its_stores_and_people(own_shop: Path) -> None:
+    server = start_server(own_shop)
+    try:
+        call: dict[str, Any] = LIST_TOOLS | {
+            "method": "tools/call",
+            "params": LIST_TOOLS["params"]  # type: ignore[operator]
+            | {"name": "get_store_performance", "arguments": {"period": "last_month"}},
+        }
+        response = httpx2.post(
+            server.url,
+            json=call,
+            headers=HEADERS
+            | {
+                "Mcp-Method": "tools/call",
+                "Mcp-Name": "get_store_performance",
+                "Authorization": "Bearer demo-head-office",
+            },
+            timeout=30,
+        )
+        result = response.json()["result"]["structuredContent"]
+        assert len(result["store"]["stores"]) == 8
+        assert result["metrics"]["revenue"]["value"] == 0
+    finally:
+        server.stop()
+
+
+def test_a_killed_server_leaves_no_postgres_and_starts_again(own_shop: Path) -> None:
+    server = start_server(own_shop)
+    postmaster = int((own_shop / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+    server.stop(signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{postmaster}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{postmaster}").exists()
+    again = start_server(own_shop)
+    assert health(again, "ready").status_code == 200
+    assert again.stop(signal.SIGTERM) == 0
+
+
+def test_a_configured_database_knows_none_of_the_sample_shops_people(own_shop: Path, folder: Path) -> None:
+    with EmbeddedPostgres(own_shop) as postgres:
+        login = postgres.dsn(user="zava_app", password=postgres.secret("zava_app"))
+        settings = {
+            "ZAVA_DATABASE__DSN": login,
+            "ZAVA_DATABASE__CONTEXT_KEY_FILE": str(postgres.secret_file("context-key")),
+        }
+        server = start_server(folder / "untouched", **settings)
+        assert post(server, Authorization="Bearer demo-head-office").status_code == 401
+        assert health(server, "ready").status_code == 200
+        assert not (folder / "untouched").exists()
+        assert server.stop() == 0
+        refused = zava("serve", "--port", str(free_port()), **settings | {"ZAVA_DATABASE__DSN": postgres.dsn()})
+        assert refused.returncode == 1
+        assert "row security could be bypassed: the role postgres is a superuser" in refused.stderr
+        unmigrated = zava(
+            "serve", "--port", str(free_port()), **settings | {"ZAVA_DATABASE__DSN": postgres.dsn(database="postgres")}
+        )
+        assert unmigrated.returncode == 1
+        assert "has no Zava schema; run `zava db migrate`" in unmigrated.stderr
+
+
+def test_a_configured_database_is_migrated_with_an_administrators_dsn(own_shop: Path, tmp_path: Path) -> None:
+    with EmbeddedPostgres(own_shop) as postgres:
+        with psycopg.connect(postgres.dsn(database="postgres"), autocommit=True) as connection:
+            connection.execute("CREATE DATABASE company")
+        settings = {
+            "ZAVA_DATABASE__DSN": postgres.dsn(
+                database="company", user="zava_app", password=postgres.secret("zava_app")
+            ),
+            "ZAVA_DATABASE__CONTEXT_KEY_FILE": str(tmp_path / "key"),
+        }
+        refused = zava("db", "migrate", **settings)
+        assert refused.returncode == 1
+        assert "set ZAVA_DATABASE__ADMIN_DSN" in refused.stderr
+        administration = settings | {"ZAVA_DATABASE__ADMIN_DSN": postgres.dsn(database="company")}
+        migrated = zava("db", "migrate", **administration)
+        assert migrated.returncode == 0, migrated.stderr
+        assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+        assert zava("doctor", **settings).returncode == 0
+
+
+def test_no_secret_is_in_a_process_list_or_in_a_log(shop: Server) -> None:
+    with EmbeddedPostgres(shop.data_dir) as postgres:
+        secrets = [postgres.secret("zava_app"), postgres.secret("context-key")]
+    logs = [*shop.output, *shop.errors, (shop.data_dir / "postgres.log").read_text()]
+    command_lines = [(process / "cmdline").read_text() for process in Path("/proc").iterdir() if process.name.isdigit()]
+    for secret in secrets:
+        assert not any(secret in text for text in (*logs, *command_lines))

@@ -1,0 +1,131 @@
+"""Real databases for tests: an embedded PostgreSQL of their own, and the tiny shop in it."""
+
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+
+from tests import tiny_shop
+from tests.tiny_shop import identify
+
+
+def load_tiny_shop(connection: psycopg.Connection[Any]) -> None:
+    """Fills a freshly migrated database, as an administrator in autocommit mode."""
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL ROLE zava_owner")
+        cursor.execute("UPDATE retail.business_settings SET time_zone = 'America/Los_Angeles'")
+        cursor.executemany(
+            "INSERT INTO retail.stores (store_id, name, location, region, opened_on) VALUES (%s, %s, '', %s, %s)",
+            [(store.store_id, store.name, store.region, store.opened_on) for store in tiny_shop.STORES],
+        )
+        _load_products(cursor)
+        _load_orders(cursor)
+        cursor.executemany(
+            "INSERT INTO retail.store_targets (store_id, month, revenue_target) VALUES (%s, %s, %s)",
+            [(identify(store), month, target) for (store, month), target in tiny_shop.TARGETS.items()],
+        )
+        cursor.executemany(
+            "INSERT INTO retail.inventory (store_id, product_id, stock_level) VALUES (%s, %s, %s)",
+            [(identify(store), identify(product), level) for (store, product), level in tiny_shop.STOCK.items()],
+        )
+        _load_people(cursor)
+
+
+def _load_products(cursor: psycopg.Cursor[Any]) -> None:
+    for category in sorted({product.category for product in tiny_shop.PRODUCTS}):
+        cursor.execute(
+            "INSERT INTO retail.categories (category_id, name) VALUES (%s, %s)", (identify(category), category)
+        )
+        cursor.execute(
+            "INSERT INTO retail.product_types (product_type_id, category_id, name) VALUES (%s, %s, %s)",
+            (identify(f"type {category}"), identify(category), category),
+        )
+    cursor.executemany(
+        """
+        INSERT INTO retail.products (product_id, sku, name, product_type_id, cost, base_price, supplier_lead_days)
+        VALUES (%s, %s, %s, %s, 1, 2, %s)
+        """,
+        [
+            (product.product_id, product.name, product.name, identify(f"type {product.category}"), product.lead_days)
+            for product in tiny_shop.PRODUCTS
+        ],
+    )
+
+
+def _load_orders(cursor: psycopg.Cursor[Any]) -> None:
+    customers = sorted({(order.store, order.customer) for order in tiny_shop.ORDERS if order.customer})
+    cursor.executemany(
+        "INSERT INTO retail.customer_records (store_id, customer_id, first_name, last_name, email)"
+        " VALUES (%s, %s, %s, 'Canary', %s)",
+        [(identify(store), identify(name), name, f"{name.lower()}@example.com") for store, name in customers],
+    )
+    for order in tiny_shop.ORDERS:
+        cursor.execute(
+            "INSERT INTO retail.orders"
+            " (store_id, order_id, order_number, customer_id, ordered_at, order_date, total_amount, status)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                identify(order.store),
+                order.order_id,
+                order.number,
+                identify(order.customer) if order.customer else None,
+                f"{order.day} 12:00 America/Los_Angeles",
+                order.day,
+                sum(line.total for line in order.lines),
+                order.status,
+            ),
+        )
+        cursor.executemany(
+            "INSERT INTO retail.order_items (store_id, order_id, line_no, order_date, product_id, quantity,"
+            " unit_price, unit_cost, discount_amount, line_total)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                (
+                    identify(order.store),
+                    order.order_id,
+                    number,
+                    order.day,
+                    identify(line.product),
+                    line.quantity,
+                    line.unit_price,
+                    line.unit_cost,
+                    line.discount,
+                    line.total,
+                )
+                for number, line in enumerate(order.lines, start=1)
+            ],
+        )
+    cursor.executemany(
+        "INSERT INTO retail.returns (store_id, return_id, order_id, line_no, returned_on, quantity, refund_amount)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        [
+            (
+                identify(back.store),
+                uuid4(),
+                identify(f"{back.store} {back.order_number}"),
+                back.line_no,
+                back.day,
+                back.quantity,
+                back.refund,
+            )
+            for back in tiny_shop.RETURNS
+        ],
+    )
+
+
+def _load_people(cursor: psycopg.Cursor[Any]) -> None:
+    cursor.execute("SET LOCAL ROLE zava_access")
+    for person in tiny_shop.PEOPLE:
+        person_id = person.principal.principal_id
+        cursor.execute(
+            "INSERT INTO access.principals (principal_id, subject, name, role, disabled) VALUES (%s, %s, %s, %s, %s)",
+            (person_id, person.name, person.name, person.role, person.disabled),
+        )
+        cursor.executemany(
+            "INSERT INTO access.principal_stores (principal_id, store_id) VALUES (%s, %s)",
+            [(person_id, identify(store)) for store in person.stores],
+        )
+        cursor.executemany(
+            "INSERT INTO access.principal_grants (principal_id, grant_name) VALUES (%s, %s)",
+            [(person_id, grant) for grant in person.grants],
+        )
