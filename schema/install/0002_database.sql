@@ -37,6 +37,19 @@ BEGIN
 END
 $$;
 
+-- Tokens travel as parameters, which must not reach a log. Only a superuser may say so.
+DO $$
+DECLARE
+    setting text;
+BEGIN
+    IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        FOREACH setting IN ARRAY ARRAY['log_parameter_max_length', 'log_parameter_max_length_on_error'] LOOP
+            EXECUTE format('ALTER ROLE zava_app IN DATABASE %I SET %s = 0', current_database(), setting);
+        END LOOP;
+    END IF;
+END
+$$;
+
 -- Which step has been applied, from which text, and the oldest server that can live with it.
 SET ROLE zava_access;
 CREATE TABLE IF NOT EXISTS access.migrations (

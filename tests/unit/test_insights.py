@@ -156,9 +156,7 @@ def test_a_margin_matters_when_its_category_brings_two_percent_of_revenue(revenu
 
 
 def test_a_margin_is_told_with_both_figures_and_their_difference() -> None:
-    (margin,) = found(
-        category(sales("100.00", 10, "70.00"), sales("100.00", 10, "60.00")), current=totals("100.00")
-    )
+    (margin,) = found(category(sales("100.00", 10, "70.00"), sales("100.00", 10, "60.00")), current=totals("100.00"))
     assert margin.text == "The gross margin of Paint went from 40.0 % to 30.0 %."
     assert margin.numbers == {
         "margin_percent": Decimal("30.0"),
@@ -207,6 +205,11 @@ def test_stock_at_risk_is_told_with_its_most_urgent_product() -> None:
         "days_of_cover": Decimal("1.3"),
         "lead_days": Decimal(7),
     }
+
+
+def test_one_product_at_risk_is_one_product() -> None:
+    (stock,) = found(stock=(at_risk(more=1),))
+    assert stock.text.startswith("1 product will run out")
 
 
 def test_without_a_comparison_nothing_is_said_of_changes_and_margins() -> None:

@@ -68,6 +68,7 @@ def test_selling_below_cost_makes_the_margin_negative() -> None:
         (-1, 8, CENT, "-0.13"),
         (Decimal("62.45"), 1, TENTH, "62.5"),
         (0, 7, CENT, "0.00"),
+        (-1, 1000, CENT, "0.00"),
     ],
 )
 def test_a_ratio_is_rounded_half_up(part: Decimal | int, whole: int, to: Decimal, expected: str) -> None:

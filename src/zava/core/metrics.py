@@ -31,7 +31,8 @@ class Metric:
 
 def ratio(part: Decimal | int, whole: Decimal | int, *, to: Decimal) -> Decimal | None:
     """Part ÷ whole, rounded half up; None when there is nothing to divide by."""
-    return (Decimal(part) / whole).quantize(to, ROUND_HALF_UP) if whole else None
+    # Adding nothing turns -0.0 into 0.0.
+    return (Decimal(part) / whole).quantize(to, ROUND_HALF_UP) + 0 if whole else None
 
 
 def percent(part: Decimal | int, whole: Decimal | int) -> Decimal | None:

@@ -23,9 +23,12 @@ class KnownTokens(TokenVerifier):
         self._stdio_token = stdio_token
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        if token not in self._principals:
+        principal = self._principals.get(token)
+        if principal is None:
             return None
-        return AccessToken(token=token, client_id=token, scopes=[], subject=token)
+        # Traces carry the client_id, so it must not be the token.
+        name = str(principal.principal_id)
+        return AccessToken(token=token, client_id=name, scopes=[], subject=name)
 
     def principal(self) -> Principal | None:
         """The principal of the call that is being handled."""

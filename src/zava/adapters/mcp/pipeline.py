@@ -4,7 +4,8 @@ import asyncio
 import inspect
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_type_hints
 
@@ -19,6 +20,8 @@ from zava.core.model import Principal
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+LONGEST_FIELD = 100
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,8 @@ class ToolSpec(Generic[Result]):
             checked = self._arguments.model_validate(arguments)
         except pydantic.ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
-            field = ".".join(map(str, first["loc"])) or "arguments"
+            # The name may be the caller's own invention, of any length and with anything in it.
+            field = repr(".".join(map(str, first["loc"])) or "arguments")[1 : LONGEST_FIELD + 1].rstrip("'")
             raise ValidationError(field, None, first["msg"]) from error
         return {name: getattr(checked, name) for name in self._arguments.model_fields}
 
@@ -102,13 +106,11 @@ class Pipeline:
         try:
             principal = self._principal()
             checked = spec.check(arguments)
-            async with asyncio.timeout(self._timeout):
+            async with self._time_limit():
                 return await spec.answer(principal, checked)
         except ZavaError as error:
+            logger.warning("%s in %s: %s", error.code, spec.name, error.message)
             return Failure(error.code, error.message, error.retryable)
-        except TimeoutError:
-            late = QueryTimeoutError(f"The answer took longer than {self._timeout:g} seconds. Ask for less.")
-            return Failure(late.code, late.message, retryable=False)
         except Exception:
             reference = _reference()
             logger.exception("Internal server error in %s, reference %s", spec.name, reference)
@@ -117,6 +119,18 @@ class Pipeline:
                 f"Internal server error in {spec.name}, reference {reference}",
                 retryable=False,
             )
+
+    @asynccontextmanager
+    async def _time_limit(self) -> AsyncIterator[None]:
+        """The backstop of every call. A TimeoutError of the tool's own is a fault like any other."""
+        limit = asyncio.timeout(self._timeout)
+        try:
+            async with limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise QueryTimeoutError(f"The answer took longer than {self._timeout:g} seconds. Ask for less.") from None
 
     def _principal(self) -> Principal:
         principal = self._identify()

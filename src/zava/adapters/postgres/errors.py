@@ -6,11 +6,14 @@ from psycopg_pool import PoolTimeout
 from zava.core.errors import (
     AuthorizationError,
     BusyError,
+    DatabaseError,
     QueryTimeoutError,
     UnavailableError,
     ZavaError,
 )
+from zava.core.model import Principal
 
+TOO_LONG = "The question took too long. Ask for fewer days or fewer stores."
 BUSY = "Too many questions are being answered at the moment. Try again in a few seconds."
 UNAVAILABLE = "The database cannot be reached at the moment. Try again in a few seconds."
 RESOURCES = "The database has run out of memory or disk. Your administrator has to look at it."
@@ -18,15 +21,18 @@ RESOURCES = "The database has run out of memory or disk. Your administrator has 
 # By SQLSTATE, or by its class, the first two characters.
 TRANSLATIONS: dict[str, ZavaError] = {
     "ZV001": AuthorizationError("You are not known here, or no longer. Ask your administrator."),
-    "57014": QueryTimeoutError("The question took too long. Ask for fewer days or fewer stores."),
+    "57014": QueryTimeoutError(TOO_LONG),
     "55P03": BusyError(BUSY),
     "53300": BusyError(BUSY),
+    "40": BusyError(BUSY),
+    "25P03": UnavailableError(UNAVAILABLE),
+    "25P04": QueryTimeoutError(TOO_LONG),
     "53": UnavailableError(RESOURCES),
     "57": UnavailableError(UNAVAILABLE),
     "08": UnavailableError(UNAVAILABLE),
 }
 
-CONNECTION_LOST = ("08", "57P01", "57P02", "57P03")
+CONNECTION_LOST = ("08", "57P01", "57P02", "57P03", "57P05")
 
 
 def is_connection_failure(error: BaseException) -> bool:
@@ -36,10 +42,16 @@ def is_connection_failure(error: BaseException) -> bool:
     return error.sqlstate is None or error.sqlstate.startswith(CONNECTION_LOST)
 
 
-def translate(error: psycopg.Error) -> Exception:
-    """What this failure means to the caller; the error itself when it means a fault of ours."""
+def translate(error: psycopg.Error, principal: Principal, query: str) -> Exception:
+    """What this failure of a question means to the caller; the error itself when it means a fault of ours."""
     if is_connection_failure(error):
         return UnavailableError(UNAVAILABLE)
     state = error.sqlstate or ""
-    known = TRANSLATIONS.get(state) or TRANSLATIONS.get(state[:2])
-    return type(known)(known.message) if known else error
+    match TRANSLATIONS.get(state) or TRANSLATIONS.get(state[:2]):
+        case AuthorizationError(message=message):
+            return AuthorizationError(message, principal.principal_id)
+        case DatabaseError() as known:
+            return type(known)(known.message, query)
+        case ZavaError() as known:
+            return type(known)(known.message)
+    return error

@@ -70,8 +70,11 @@ class DatabaseInspection:
         """Raises UnfitError when free SQL could use all of PostgreSQL's own functions and catalogs."""
         (row,) = await self._rows(
             """
-            SELECT has_function_privilege('zava_sandbox', 'pg_catalog.set_config(text, text, boolean)', 'EXECUTE')
-                OR has_table_privilege('zava_sandbox', 'pg_catalog.pg_stat_activity', 'SELECT') AS open
+            SELECT EXISTS (
+                SELECT FROM pg_proc AS f
+                CROSS JOIN LATERAL aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) AS granted
+                WHERE f.pronamespace IN ('pg_catalog'::regnamespace, 'public'::regnamespace) AND granted.grantee = 0
+            ) OR has_table_privilege('zava_sandbox', 'pg_catalog.pg_stat_activity', 'SELECT') AS open
             """
         )
         if row["open"]:

@@ -91,13 +91,15 @@ def read_steps(series: str, root: Traversable | None = None) -> tuple[Step, ...]
     return tuple(sorted(steps, key=lambda step: step.version))
 
 
-def migrate(connection: Connection, root: Traversable | None = None) -> tuple[Step, ...]:
+def migrate(connection: Connection, root: Traversable | None = None, *, reinstall: bool = False) -> tuple[Step, ...]:
     """Applies what is missing, and returns it.
 
     Args:
         connection: an administrator's, in autocommit mode: a superuser, or a role with CREATEROLE that owns the
             database. Without a superuser PostgreSQL's own catalogs stay open to everybody.
         root: where the schema lies, if not in its usual place.
+        reinstall: run the install steps even when they are done, since a server changes under them: an extension
+            update opens catalogs again, pgvector arrives, an administrator with more rights takes over.
 
     Raises:
         MigrationError: an applied step was changed since, or the database stays locked.
@@ -105,7 +107,7 @@ def migrate(connection: Connection, root: Traversable | None = None) -> tuple[St
     with _lock(connection):
         applied = {(step.series, step.version): step for step in applied_steps(connection)}
         install = read_steps("install", root)
-        due = [step for step in install if _is_due(step, applied, may_change=True)]
+        due = [step for step in install if reinstall or _is_due(step, applied, may_change=True)]
         done: list[Step] = []
         if due:
             _apply(connection, install[0])

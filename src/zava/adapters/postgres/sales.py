@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
 from zava.adapters.postgres.sessions import Answers, PrincipalSessions, Question
@@ -16,8 +17,15 @@ STOCK_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
+class VisitsRow:
+    orders: int
+    customers: int
+    returned_amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class SliceRow:
-    is_product: bool
+    slice: Literal["all", "category", "product"]
     name: str
     revenue: Decimal
     cost: Decimal
@@ -33,7 +41,7 @@ class TargetRow:
     revenue_target: Decimal | None
 
 
-TOTALS = Question(load("store_performance_totals"), Totals)
+VISITS = Question(load("store_performance_visits"), VisitsRow)
 SLICES = Question(load("store_performance_slices"), SliceRow)
 TARGET = Question(load("store_performance_target"), TargetRow)
 STOCK = Question(load("store_performance_stock"), StockAtRisk)
@@ -59,20 +67,32 @@ class PostgresSalesRepository(SalesRepository):
             "products": BEST_SELLERS,
             "stock": STOCK_LISTED,
         }
-        answers = await self.sessions.ask(principal, parameters, TOTALS, SLICES, TARGET, STOCK)
+        answers = await self.sessions.ask(principal, parameters, VISITS, SLICES, TARGET, STOCK)
         return _figures(answers)
 
 
 def _figures(answers: Answers) -> PerformanceFigures:
-    current, previous = answers[TOTALS]
+    visits, previous_visits = answers[VISITS]
     slices = answers[SLICES]
+    (every,) = (_slice(row) for row in slices if row.slice == "all")
     return PerformanceFigures(
-        current=current,
-        previous=previous,
+        current=_totals(every.current, visits),
+        previous=_totals(every.previous, previous_visits),
         revenue_target=answers[TARGET][0].revenue_target,
-        products=tuple(_slice(row) for row in slices if row.is_product),
-        categories=tuple(_slice(row) for row in slices if not row.is_product),
+        products=tuple(_slice(row) for row in slices if row.slice == "product"),
+        categories=tuple(_slice(row) for row in slices if row.slice == "category"),
         stock_at_risk=tuple(answers[STOCK]),
+    )
+
+
+def _totals(sales: Sales, visits: VisitsRow) -> Totals:
+    return Totals(
+        revenue=sales.revenue,
+        cost=sales.cost,
+        units=sales.units,
+        orders=visits.orders,
+        customers=visits.customers,
+        returned_amount=visits.returned_amount,
     )
 
 

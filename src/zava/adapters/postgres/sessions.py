@@ -93,7 +93,7 @@ class PrincipalSessions:
             # Either all connections are at work, or none can be made.
             raise BusyError(BUSY) if self._at_work else UnavailableError(UNAVAILABLE) from error
         except psycopg.Error as error:
-            raise translate(error) from error
+            raise translate(error, principal, questions[0].sql) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _ask_once(

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 HEALTHY = "healthy"
 UNHEALTHY = "unhealthy: "
+LONGEST_CHECK_SECONDS = 5
 
 # Returns "healthy", "degraded: …" or "unhealthy: …".
 Check: TypeAlias = Callable[[], Awaitable[str]]
@@ -22,7 +23,7 @@ def health_routes(checks: Mapping[str, Check]) -> Sequence[Route]:
         return JSONResponse({"status": HEALTHY})
 
     async def ready(_: Request) -> JSONResponse:
-        states = await asyncio.gather(*(check() for check in checks.values()))
+        states = await asyncio.gather(*(_state(check) for check in checks.values()))
         broken = any(state.startswith(UNHEALTHY) for state in states)
         overall = "unhealthy" if broken else HEALTHY if all(state == HEALTHY for state in states) else "degraded"
         return JSONResponse(
@@ -31,3 +32,12 @@ def health_routes(checks: Mapping[str, Check]) -> Sequence[Route]:
         )
 
     return (Route("/health/live", live), Route("/health/ready", ready))
+
+
+async def _state(check: Check) -> str:
+    """A check that fails, or takes its time, says that its part is unhealthy."""
+    try:
+        async with asyncio.timeout(LONGEST_CHECK_SECONDS):
+            return await check()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the part is not well
+        return f"{UNHEALTHY}{type(error).__name__}"

@@ -99,7 +99,7 @@ class GetStorePerformance:
             NotFoundError: the principal sees every store, and there is none of this name.
         """
         directory = await self.directory.stores_of(principal)
-        chosen = choose_stores(directory, store)
+        chosen = choose_stores(directory, store, principal)
         business = directory.business
         days = resolve_period(
             period,
@@ -119,11 +119,13 @@ class GetStorePerformance:
         )
 
 
-def choose_stores(directory: Directory, wanted: str | None) -> tuple[Store, ...]:
+def choose_stores(directory: Directory, wanted: str | None, principal: Principal) -> tuple[Store, ...]:
     """The store of this name or id among the principal's own; all of them when none is named."""
     if wanted is None:
         if not directory.stores:
-            raise AuthorizationError("No store is assigned to you. Ask your administrator for one.")
+            raise AuthorizationError(
+                "No store is assigned to you. Ask your administrator for one.", principal.principal_id
+            )
         return directory.stores
     name = wanted.strip().casefold()
     if not 0 < len(name) <= LONGEST_STORE_NAME:
@@ -138,7 +140,7 @@ def choose_stores(directory: Directory, wanted: str | None) -> tuple[Store, ...]
     yours = ", ".join(store.name for store in directory.stores[:STORES_LISTED]) or "none"
     if directory.sees_all_stores:
         raise NotFoundError(f"There is no such store. The stores are: {yours}.")
-    raise AuthorizationError(f"This store is not among yours. You may ask for: {yours}.")
+    raise AuthorizationError(f"This store is not among yours. You may ask for: {yours}.", principal.principal_id)
 
 
 def _dates(period: Period, time_zone: str) -> PeriodDates:

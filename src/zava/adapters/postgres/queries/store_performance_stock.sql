@@ -5,10 +5,11 @@ WITH pace AS (
         item.product_id,
         sum(item.quantity) / 28.0 AS units_a_day
     FROM retail.order_items AS item
-    INNER JOIN retail.orders AS sale
-        ON item.store_id = sale.store_id AND item.order_id = sale.order_id AND item.order_date = sale.order_date
+    INNER JOIN retail.orders AS sale ON item.store_id = sale.store_id AND item.order_id = sale.order_id
     WHERE item.store_id = ANY (%(stores)s)
         AND item.order_date BETWEEN %(today)s::date - 28 AND %(today)s::date - 1
+        AND sale.store_id = ANY (%(stores)s)
+        AND sale.order_date BETWEEN %(today)s::date - 28 AND %(today)s::date - 1
         AND sale.status <> 'cancelled'
     GROUP BY item.store_id, item.product_id
 ),

@@ -1,0 +1,66 @@
+"""Answers MCP clients, once everything that an answer needs is there."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+
+from zava.adapters.web.health import health_routes
+from zava.commands.database import Database
+from zava.container import Container, new_container
+from zava.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 10
+LOCAL_HOSTS = ["localhost:*", "127.0.0.1:*", "[::1]:*"]
+
+
+def answer_http(settings: Settings, database: Database, listener: socket.socket, welcome: str) -> None:
+    """Answers over HTTP on this port until a signal comes; `welcome` is said when all is ready."""
+    container = new_container(settings, database.access, database.principals())
+    asyncio.run(_answer_http(container, listener, welcome))
+
+
+def answer_stdio(settings: Settings, database: Database, token: str | None) -> None:
+    """Answers over standard input and output, until the input ends, for the principal of this token."""
+    container = new_container(settings, database.access, database.principals(), token)
+    asyncio.run(_answer_stdio(container))
+
+
+async def _answer_http(container: Container, listener: socket.socket, welcome: str) -> None:
+    async with _ready(container):
+        server = container.server()
+        app = server.http_app(
+            path="/mcp",
+            json_response=True,
+            stateless_http=True,
+            host_origin_protection=True,
+            allowed_hosts=LOCAL_HOSTS,
+        )
+        app.router.routes.extend(health_routes(container.checks()))
+        config = uvicorn.Config(
+            app, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_SECONDS
+        )
+        print(welcome, flush=True)
+        await uvicorn.Server(config).serve(sockets=[listener])
+
+
+async def _answer_stdio(container: Container) -> None:
+    async with _ready(container):
+        await container.server().run_stdio_async(show_banner=False)
+
+
+@asynccontextmanager
+async def _ready(container: Container) -> AsyncIterator[None]:
+    """Everything open and fit to answer. Stops in the reverse order."""
+    async with container.pool():
+        inspection = container.inspection()
+        await inspection.schema_version()
+        await inspection.row_security()
+        logger.info("MCP server startup complete")
+        yield
+    logger.info("MCP server shutdown complete")

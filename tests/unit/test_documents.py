@@ -1,0 +1,114 @@
+"""The documents say what is there: places, settings, links."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from zava.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [
+    path.relative_to(ROOT).as_posix()
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("schema/*.md"))
+]
+SETTINGS = "docs/settings.md"
+TEXTBOOK = "docs/decisions/0001-from-the-textbook.md"
+
+PLACE = re.compile(r"`((?:src|schema|tests|docs)/[^`:]+)(?::(\w+))?`")
+FILE = re.compile(r"(?<![\w/.])(?:src|schema|tests|docs|adapters|core|commands)/[\w./*-]*\.(?:py|sql|md)\b")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+VARIABLE = re.compile(r"\bZAVA_[A-Z_]*[A-Z]\b")
+MACHINE_PATH = re.compile(r"(?<![\w~.-])/(?:work|root|home|tmp|mnt|Users)\b")
+REGISTRY = re.compile(r"pypi\.org|pythonhosted|registry\.npmjs|--index-url", re.IGNORECASE)
+
+
+def read(document: str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def settings_of(model: type[BaseModel], prefix: str = "ZAVA_") -> Iterator[tuple[str, FieldInfo]]:
+    """Every environment variable that the settings read."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from settings_of(field.annotation, f"{prefix}{name.upper()}__")
+        else:
+            yield f"{prefix}{name.upper()}", field
+
+
+def anchors_of(document: str) -> set[str]:
+    """What `#…` may lead to: headings, as they are named in a link."""
+    prose = re.sub(r"^```.*?^```", "", read(document), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def leads_somewhere(link: str, document: str) -> bool:
+    target, _, anchor = link.partition("#")
+    path = (ROOT / document).parent / target if target else ROOT / document
+    if not path.resolve().is_relative_to(ROOT) or not path.exists():
+        return False
+    return not anchor or anchor in anchors_of(path.resolve().relative_to(ROOT).as_posix())
+
+
+def test_the_documents_are_found() -> None:
+    assert {"README.md", SETTINGS, TEXTBOOK, "schema/README.md"} <= set(DOCUMENTS)
+
+
+def test_every_place_of_the_textbook_is_there() -> None:
+    places = PLACE.findall(read(TEXTBOOK))
+    assert len(places) > 50
+    missing = [
+        f"{path}:{symbol}"
+        for path, symbol in places
+        if not (ROOT / path).is_file() or (symbol and not re.search(rf"\b{symbol}\b", read(path)))
+    ]
+    assert missing == []
+
+
+def test_every_row_of_the_textbook_names_a_place_or_a_reason() -> None:
+    rows = [line.strip("| ").split(" | ") for line in read(TEXTBOOK).splitlines() if line.startswith("| ")]
+    answers = [answer for name, answer in rows if name != "textbook"]
+    assert len(answers) > 50
+    reasons = ("**to come**", "replaced", "kept", "not made", "the same function", "rows, not roles")
+    unclear = [answer for answer in answers if not PLACE.search(answer) and not any(word in answer for word in reasons)]
+    assert unclear == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_file_that_a_document_names_is_there(document: str) -> None:
+    named = set(FILE.findall(read(document)))
+    # The picture of a call leaves out where the package begins.
+    missing = [name for name in named if not any(any(start.glob(name)) for start in (ROOT, ROOT / "src" / "zava"))]
+    assert missing == []
+
+
+def test_every_setting_is_documented_and_every_documented_variable_is_a_setting() -> None:
+    assert set(VARIABLE.findall(read(SETTINGS))) == {name for name, _ in settings_of(Settings)}
+
+
+def test_each_documented_default_is_the_default() -> None:
+    documented = dict(re.findall(r"^\| `(ZAVA_\w+)` \| `?([^`|]+?)`? \|", read(SETTINGS), re.MULTILINE))
+    assert documented == {
+        name: "none" if field.default is None else str(field.default) for name, field in settings_of(Settings)
+    }
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_document_names_no_unknown_variable(document: str) -> None:
+    assert set(VARIABLE.findall(read(document))) <= {name for name, _ in settings_of(Settings)}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_relative_links_resolve(document: str) -> None:
+    links = [link for link in LINK.findall(read(document)) if "://" not in link]
+    assert [link for link in links if not leads_somewhere(link, document)] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_document_tells_nothing_of_the_machine_it_was_written_on(document: str) -> None:
+    text = read(document)
+    assert MACHINE_PATH.findall(text) + REGISTRY.findall(text) == []

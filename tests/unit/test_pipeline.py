@@ -1,0 +1,288 @@
+"""The one way into every tool: each step with small functions in place of the real tools."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from pydantic import Field
+
+from zava.adapters.mcp.pipeline import Answer, Failure, Pipeline, ToolSpec, structured
+from zava.core import errors
+from zava.core.model import Principal
+
+ADA = Principal(UUID(int=1), "Ada")
+SECRET = "SELECT card FROM customers; password=hunter2"
+
+
+@dataclass(frozen=True)
+class Echo:
+    """What was said."""
+
+    by: str
+    words: str
+
+
+async def echo(
+    principal: Principal,
+    word: Annotated[str, Field(max_length=5, description="What to say")],
+    times: Annotated[int, Field(ge=1)] = 1,
+    more: list[Annotated[str, Field(max_length=5)]] | None = None,
+) -> Echo:
+    """Says it again.
+
+    Example: {"word": "hello"}
+    """
+    return Echo(principal.name, " ".join([word] * times + (more or [])))
+
+
+def spec_of(function: Callable[..., Awaitable[Any]] = echo, text: Callable[[Any], str] = str) -> ToolSpec[Any]:
+    return ToolSpec(function, title="Echo", text=text)
+
+
+def failing(error: BaseException) -> ToolSpec[Any]:
+    """A tool that always fails like this."""
+
+    async def ask(principal: Principal) -> Echo:  # noqa: ARG001
+        raise error
+
+    return spec_of(ask)
+
+
+async def call(spec: ToolSpec[Any], *, seconds: float = 5.0, **arguments: object) -> Answer[Any] | Failure:
+    return await Pipeline(lambda: ADA, timeout=seconds).call(spec, arguments)
+
+
+async def failure(spec: ToolSpec[Any], *, seconds: float = 5.0, **arguments: object) -> Failure:
+    outcome = await call(spec, seconds=seconds, **arguments)
+    assert isinstance(outcome, Failure)
+    return outcome
+
+
+def test_a_tool_is_named_and_described_by_its_function() -> None:
+    spec = spec_of()
+    assert (spec.name, spec.title) == ("echo", "Echo")
+    assert spec.description == 'Says it again.\n\nExample: {"word": "hello"}'
+
+
+def test_the_arguments_of_a_tool_are_those_of_its_function_without_the_principal() -> None:
+    parameters = spec_of().parameters
+    assert list(parameters["properties"]) == ["word", "times", "more"]
+    assert parameters["required"] == ["word"]
+    assert parameters["additionalProperties"] is False
+    assert parameters["properties"]["word"] == {
+        "type": "string",
+        "maxLength": 5,
+        "description": "What to say",
+        "title": "Word",
+    }
+    assert parameters["properties"]["times"]["default"] == 1
+
+
+def test_the_output_of_a_tool_is_what_its_function_returns() -> None:
+    schema = spec_of().output_schema
+    assert schema["properties"] == {"by": {"type": "string"}, "words": {"type": "string"}}
+    assert schema["required"] == ["by", "words"]
+
+
+async def test_an_answer_has_text_for_the_model_and_structure_for_programs() -> None:
+    answer = await call(spec_of(text=lambda result: f"{result.by} said {result.words}"), word="hello", times=2)
+    assert answer == Answer("Ada said hello hello", Echo("Ada", "hello hello"))
+    assert structured(answer) == {"by": "Ada", "words": "hello hello"}
+
+
+async def test_a_call_of_nobody_is_refused_before_anything_else() -> None:
+    called = []
+
+    async def ask(principal: Principal) -> Echo:
+        called.append(principal)
+        return Echo("nobody", "")
+
+    outcome = await Pipeline(lambda: None, timeout=5).call(spec_of(ask), {"wrong": "arguments"})
+    assert outcome == Failure("AUTHORIZATION_ERROR", "Nobody is asking: a token is needed.", retryable=False)
+    assert called == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field", "constraint"),
+    [
+        ({}, "word", "Field required"),
+        ({"word": "too long"}, "word", "at most 5 characters"),
+        ({"word": 5}, "word", "valid string"),
+        ({"word": None}, "word", "valid string"),
+        ({"word": ["a"]}, "word", "valid string"),
+        ({"word": "a", "times": 0}, "times", "greater than or equal to 1"),
+        ({"word": "a", "times": "many"}, "times", "valid integer"),
+        ({"word": "a", "times": 1.5}, "times", "valid integer"),
+        ({"word": "a", "more": "text"}, "more", "valid list"),
+        ({"word": "a", "more": ["b", "too long"]}, "more.1", "at most 5 characters"),
+        ({"word": "a", "store_id": "mine"}, "store_id", "Extra inputs are not permitted"),
+        ({"word": "a", "principal": "head office"}, "principal", "Extra inputs are not permitted"),
+    ],
+)
+async def test_arguments_that_are_not_well_formed_name_their_field(
+    arguments: dict[str, object], field: str, constraint: str
+) -> None:
+    outcome = await Pipeline(lambda: ADA, timeout=5).call(spec_of(), arguments)
+    assert isinstance(outcome, Failure)
+    assert (outcome.code, outcome.retryable) == ("VALIDATION_ERROR", False)
+    assert outcome.message.startswith(f"Validation failed for {field}: ")
+    assert constraint in outcome.message
+
+
+async def test_a_refused_value_is_not_said_back() -> None:
+    assert "hunter2" not in (await failure(spec_of(), word="hunter2")).message
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "retryable"),
+    [
+        (errors.ValidationError("period", "x", "write a period"), "VALIDATION_ERROR", False),
+        (errors.AuthorizationError("Not yours."), "AUTHORIZATION_ERROR", False),
+        (errors.NotFoundError("Not there."), "NOT_FOUND", False),
+        (errors.DatabaseError("Refused."), "DATABASE_ERROR", False),
+        (errors.QueryTimeoutError("Too slow."), "QUERY_TIMEOUT", False),
+        (errors.BusyError("Later."), "BUSY", True),
+        (errors.UnavailableError("Later."), "UNAVAILABLE", True),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_an_error_of_the_core_keeps_its_code_and_its_words(
+    error: errors.ZavaError,
+    code: str,
+    retryable: bool,  # noqa: FBT001
+) -> None:
+    outcome = await failure(failing(error))
+    assert outcome == Failure(code, error.message, retryable)
+    assert outcome.text == f"{code}: {error.message}"
+
+
+def test_no_two_errors_of_the_core_share_a_code() -> None:
+    codes = [
+        error.code for error in vars(errors).values() if isinstance(error, type) and issubclass(error, errors.ZavaError)
+    ]
+    assert len(set(codes)) == len(codes) == 8
+
+
+@pytest.mark.parametrize("error", [RuntimeError(SECRET), KeyError(SECRET), errors.SetupError(SECRET)])
+async def test_an_unknown_error_is_masked_and_logged_under_its_reference(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    outcome = await failure(failing(error))
+    (record,) = caplog.records
+    reference = outcome.message.removeprefix("Internal server error in ask, reference ")
+    assert (outcome.code, outcome.retryable) == ("INTERNAL_ERROR", False)
+    assert len(bytes.fromhex(reference)) == 16
+    assert record.levelno == logging.ERROR
+    assert record.getMessage() == outcome.message
+    assert record.exc_info
+    assert record.exc_info[1] is error
+    assert "hunter2" not in outcome.text
+
+
+async def test_an_error_while_the_answer_is_written_is_masked_too(caplog: pytest.LogCaptureFixture) -> None:
+    def text(result: Echo) -> str:
+        raise ValueError(f"{SECRET} {result}")
+
+    outcome = await failure(spec_of(text=text), word="hello")
+    assert outcome.code == "INTERNAL_ERROR"
+    assert "hunter2" not in outcome.text
+    assert "hunter2" in caplog.text
+
+
+async def test_an_error_while_finding_out_who_asks_is_masked_too(caplog: pytest.LogCaptureFixture) -> None:
+    def identify() -> Principal:
+        raise LookupError(SECRET)
+
+    outcome = await Pipeline(identify, timeout=5).call(spec_of(), {"word": "hello"})
+    assert isinstance(outcome, Failure)
+    assert outcome.code == "INTERNAL_ERROR"
+    assert "hunter2" not in outcome.text
+    assert "LookupError" in caplog.text
+
+
+async def test_every_unknown_error_has_a_reference_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    spec = failing(RuntimeError())
+    assert (await failure(spec)).message != (await failure(spec)).message
+    assert len(caplog.records) == 2
+
+
+async def test_within_a_trace_the_reference_is_the_trace(caplog: pytest.LogCaptureFixture) -> None:
+    trace_id = 0x4BF92F3577B34DA6A3CE929D0E0E4736
+    span = NonRecordingSpan(SpanContext(trace_id, 1, is_remote=False, trace_flags=TraceFlags(1)))
+    with trace.use_span(span):
+        outcome = await failure(failing(RuntimeError()))
+    assert outcome.message.endswith(" reference 4bf92f3577b34da6a3ce929d0e0e4736")
+    assert "4bf92f3577b34da6a3ce929d0e0e4736" in caplog.text
+
+
+async def test_a_call_that_takes_too_long_is_given_up() -> None:
+    stopped = []
+
+    async def ask(principal: Principal) -> Echo:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            stopped.append(principal)
+            raise
+        return Echo("late", "")
+
+    async with asyncio.timeout(1):
+        outcome = await failure(spec_of(ask), seconds=0.01)
+    assert outcome == Failure(
+        "QUERY_TIMEOUT", "The answer took longer than 0.01 seconds. Ask for less.", retryable=False
+    )
+    assert stopped == [ADA]
+
+
+async def test_a_timeout_of_the_tools_own_is_a_fault_like_any_other(caplog: pytest.LogCaptureFixture) -> None:
+    outcome = await failure(failing(TimeoutError("connect to 10.0.0.7")))
+    assert outcome.code == "INTERNAL_ERROR"
+    assert "connect to 10.0.0.7" in caplog.text
+
+
+async def test_a_refusal_is_logged_with_its_code(caplog: pytest.LogCaptureFixture) -> None:
+    await failure(failing(errors.AuthorizationError("Not yours.", ADA.principal_id)))
+    assert caplog.messages == ["AUTHORIZATION_ERROR in ask: Not yours."]
+
+
+async def test_an_argument_that_the_caller_invented_is_named_in_short_and_on_one_line() -> None:
+    outcome = await Pipeline(lambda: ADA, timeout=5).call(spec_of(), {"word": "hello", "x\n" * 5000: 1})
+    assert isinstance(outcome, Failure)
+    assert len(outcome.message) < 200
+    assert "\n" not in outcome.message
+
+
+async def test_a_call_that_is_cancelled_stops_and_answers_nothing() -> None:
+    started = asyncio.Event()
+
+    async def ask(principal: Principal) -> Echo:
+        started.set()
+        await asyncio.sleep(60)
+        return Echo(principal.name, "")
+
+    task = asyncio.create_task(call(spec_of(ask)))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize(
+    ("outcome", "name"),
+    [(Failure("BUSY", "Later.", retryable=True), "code"), (Answer("text", Echo("Ada", "hello")), "text")],
+)
+def test_an_outcome_cannot_be_changed(outcome: object, name: str) -> None:
+    with pytest.raises(AttributeError):
+        setattr(outcome, name, "other")
+
+
+def test_the_schemas_of_a_tool_are_json() -> None:
+    spec = spec_of()
+    assert json.loads(json.dumps([spec.parameters, spec.output_schema])) == [spec.parameters, spec.output_schema]

@@ -1,0 +1,142 @@
+"""What an operator can turn: defaults, the environment, and values that make no sense."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from zava.settings import DatabaseSettings, EmbeddedSettings, HttpSettings, LogSettings, Settings
+
+DSN = "postgresql://zava_app:hunter2@db.example/zava"
+
+
+@pytest.mark.parametrize(
+    ("setting", "default"),
+    [
+        ("database.dsn", None),
+        ("database.admin_dsn", None),
+        ("database.context_key_file", None),
+        ("database.application_name", "zava-mcp-server"),
+        ("database.pool_min_size", 2),
+        ("database.pool_max_size", 10),
+        ("database.pool_timeout", 5),
+        ("database.pool_max_idle", 300),
+        ("database.statement_timeout", 30),
+        ("database.attempts", 3),
+        ("embedded.data_dir", None),
+        ("embedded.binary_dir", None),
+        ("embedded.scale", 1),
+        ("http.host", "127.0.0.1"),
+        ("http.port", 8000),
+        ("log.level", "INFO"),
+        ("token", None),
+    ],
+)
+def test_a_setting_has_the_default_of_the_design(setting: str, default: object) -> None:
+    found: object = Settings()
+    for name in setting.split("."):
+        found = getattr(found, name)
+    assert found == default
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "setting", "expected"),
+    [
+        ("ZAVA_DATABASE__DSN", DSN, "database.dsn", SecretStr(DSN)),
+        ("ZAVA_DATABASE__CONTEXT_KEY_FILE", "/run/key", "database.context_key_file", Path("/run/key")),
+        ("ZAVA_DATABASE__POOL_MIN_SIZE", "0", "database.pool_min_size", 0),
+        ("ZAVA_DATABASE__STATEMENT_TIMEOUT", "2.5", "database.statement_timeout", 2.5),
+        ("ZAVA_EMBEDDED__SCALE", "0", "embedded.scale", 0),
+        ("ZAVA_HTTP__PORT", "65535", "http.port", 65535),
+        ("ZAVA_LOG__LEVEL", "DEBUG", "log.level", "DEBUG"),
+        ("ZAVA_TOKEN", "demo-store-seattle", "token", SecretStr("demo-store-seattle")),
+        ("zava_http__host", "::1", "http.host", "::1"),
+    ],
+)
+def test_two_underscores_lead_into_a_group(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, setting: str, expected: object
+) -> None:
+    monkeypatch.setenv(variable, value)
+    found: object = Settings()
+    for name in setting.split("."):
+        found = getattr(found, name)
+    assert found == expected
+
+
+def test_one_setting_of_a_group_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZAVA_DATABASE__ATTEMPTS", "1")
+    database = Settings().database
+    assert (database.attempts, database.pool_max_size) == (1, 10)
+
+
+@pytest.mark.parametrize("variable", ["ZAVA_DATABASE__DSN", "ZAVA_TOKEN", "ZAVA_HTTP__PORT"])
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    untouched = Settings()
+    monkeypatch.setenv(variable, "")
+    assert Settings() == untouched
+
+
+def test_a_pool_cannot_hold_fewer_connections_than_it_keeps_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZAVA_DATABASE__POOL_MIN_SIZE", "11")
+    with pytest.raises(ValidationError, match="pool_max_size must not be smaller than pool_min_size"):
+        Settings()
+
+
+@pytest.mark.parametrize("variable", ["ZAVA_DATABASE__DSN", "ZAVA_DATABASE__ADMIN_DSN", "ZAVA_TOKEN"])
+def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, DSN)
+    settings = Settings()
+    for shown in (repr(settings), str(settings), settings.model_dump_json()):
+        assert "**********" in shown
+        assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ZAVA_DATABASE__POOL_MIN_SIZE", "-1"),
+        ("ZAVA_DATABASE__POOL_MAX_SIZE", "0"),
+        ("ZAVA_DATABASE__POOL_MAX_SIZE", "many"),
+        ("ZAVA_DATABASE__POOL_TIMEOUT", "0"),
+        ("ZAVA_DATABASE__POOL_MAX_IDLE", "-5"),
+        ("ZAVA_DATABASE__STATEMENT_TIMEOUT", "0"),
+        ("ZAVA_DATABASE__ATTEMPTS", "0"),
+        ("ZAVA_DATABASE__DNS", "a typing error"),
+        ("ZAVA_EMBEDDED__SCALE", "-0.1"),
+        ("ZAVA_EMBEDDED__SIZE", "1"),
+        ("ZAVA_HTTP__PORT", "0"),
+        ("ZAVA_HTTP__PORT", "65536"),
+        ("ZAVA_HTTP__PROT", "80"),
+        ("ZAVA_LOG__LEVEL", "LOUD"),
+        ("ZAVA_LOG__LEVEL", "INFO\n"),
+        ("ZAVA_LOG__FORMAT", "json"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_and_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    (problem,) = refused.value.errors()
+    assert "ZAVA_" + "__".join(map(str, problem["loc"])).upper() == variable
+
+
+@pytest.mark.parametrize(("group", "setting"), [("database", "attempts"), ("http", "port"), ("embedded", "scale")])
+def test_settings_cannot_be_changed_once_they_are_read(group: str, setting: str) -> None:
+    settings = Settings()
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(getattr(settings, group), setting, 1)
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(settings, group, None)
+
+
+@pytest.mark.parametrize("group", [Settings, DatabaseSettings, EmbeddedSettings, HttpSettings, LogSettings])
+def test_every_setting_and_every_group_says_what_it_is_for(group: type[BaseModel]) -> None:
+    assert group.__doc__
+    silent = {name for name, field in group.model_fields.items() if not field.description}
+    assert silent == ({"database", "embedded", "http", "log"} if group is Settings else set())
+
+
+def test_the_environment_of_the_tests_is_not_read() -> None:
+    assert Settings().model_fields_set == set()

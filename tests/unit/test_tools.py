@@ -1,0 +1,387 @@
+"""The tools as a client sees them: FastMCP's own client in memory, the tiny shop behind the use cases."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import mcp_types
+import pytest
+from fastmcp import Client, FastMCP
+from fastmcp.client.client import CallToolResult
+from fastmcp.client.transports import FastMCPTransport
+from fastmcp.exceptions import ToolError
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.tools import Tool
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from mcp_types import TextContent
+from starlette.testclient import TestClient
+
+from tests import tiny_shop
+from tests.fakes import BUSINESS, FakeSalesRepository, FakeSchemaCatalog, FakeStoreDirectory
+from tests.tiny_shop import PersonRow, identify
+from zava.adapters.mcp.identity import KnownTokens
+from zava.adapters.mcp.pipeline import Pipeline
+from zava.adapters.mcp.server import INSTRUCTIONS, NAME, build_server
+from zava.adapters.mcp.tools import RetailTools
+from zava.core.metrics import METRICS
+from zava.core.model import PerformanceFigures
+from zava.core.periods import NAMES, resolve_period
+from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
+from zava.core.use_cases.get_store_performance import GetStorePerformance
+
+# Ten in the evening of 31 March in Seattle, and already April in UTC.
+NOW = datetime(2026, 4, 1, 5, tzinfo=UTC)
+
+InMemory = Client[FastMCPTransport]
+
+TOOLS = ["get_store_performance", "get_multiple_table_schemas", "get_current_utc_date"]
+# A question to each tool.
+QUESTIONS: dict[str, dict[str, Any]] = {
+    "get_store_performance": {"period": "2026-03"},
+    "get_multiple_table_schemas": {"table_names": ["stores", "order_items"]},
+    "get_current_utc_date": {},
+}
+# A call of the 2026 protocol as it comes over HTTP.
+HEADERS = {
+    "Accept": "application/json, text/event-stream",
+    "MCP-Protocol-Version": "2026-07-28",
+    "Mcp-Method": "tools/call",
+    "Mcp-Name": "get_store_performance",
+}
+CALL = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "tools/call",
+    "params": {
+        "name": "get_store_performance",
+        "arguments": {"period": "2026-03"},
+        "_meta": {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        },
+    },
+}
+FIGURE = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
+
+
+class Listings(Middleware):
+    """Counts how often the tools are listed."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def on_list_tools(
+        self,
+        context: MiddlewareContext[mcp_types.ListToolsRequest],
+        call_next: CallNext[mcp_types.ListToolsRequest, Sequence[Tool]],
+    ) -> Sequence[Tool]:
+        self.count += 1
+        return await call_next(context)
+
+
+def server_for(person: PersonRow | None = tiny_shop.SEATTLE) -> FastMCP:
+    """The server, with this person at the other end of stdio."""
+    tools = RetailTools(
+        GetStorePerformance(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW),
+        GetMultipleTableSchemas(FakeSchemaCatalog()),
+        lambda: NOW,
+    )
+    identity = KnownTokens({"token": person.principal} if person else {}, "token")
+    return build_server(tools.specs(), Pipeline(identity.principal, timeout=5), auth=None, version="0.0.0")
+
+
+@pytest.fixture(params=["auto", "legacy"])
+async def client(request: pytest.FixtureRequest) -> AsyncIterator[InMemory]:
+    """The manager of Seattle, by the protocol of 2026 and by the one before."""
+    async with Client(server_for(), mode=request.param) as client:
+        yield client
+
+
+async def ask(client: InMemory, tool: str, arguments: Mapping[str, Any] | None = None) -> CallToolResult:
+    return await client.call_tool(tool, dict(QUESTIONS[tool] if arguments is None else arguments), raise_on_error=False)
+
+
+async def ask_as(person: PersonRow | None, tool: str, arguments: Mapping[str, Any] | None = None) -> CallToolResult:
+    async with Client(server_for(person)) as client:
+        return await ask(client, tool, arguments)
+
+
+def text_of(result: CallToolResult) -> str:
+    (block,) = result.content
+    assert isinstance(block, TextContent)
+    return block.text
+
+
+def content_of(result: CallToolResult) -> dict[str, Any]:
+    assert not result.is_error, text_of(result)
+    assert result.structured_content is not None
+    return result.structured_content
+
+
+async def figures_of(person: PersonRow) -> PerformanceFigures:
+    """What the fake says about March."""
+    march = resolve_period("2026-03", today=date(2026, 3, 31), business=BUSINESS, opened_on=date(2025, 1, 1))
+    return await FakeSalesRepository().store_performance(
+        person.principal, [store.store_id for store in tiny_shop.STORES], march
+    )
+
+
+def numbers_in(value: object) -> set[Decimal]:
+    """Every number of a structure, wherever it lies."""
+    if isinstance(value, dict):
+        return set().union(*map(numbers_in, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(numbers_in, value))
+    return {Decimal(str(value))} if isinstance(value, int | float) else set()
+
+
+async def test_both_protocols_are_spoken() -> None:
+    versions = []
+    for mode in ("auto", "legacy"):
+        async with Client(server_for(), mode=mode) as client:
+            versions.append(client.session.protocol_version)
+    assert versions == ["2026-07-28", "2025-11-25"]
+
+
+async def test_the_server_introduces_itself(client: InMemory) -> None:
+    assert client.server_info is not None
+    assert (client.server_info.name, client.server_info.version) == (NAME, "0.0.0")
+    assert client.instructions == INSTRUCTIONS
+    assert TOOLS[0] in INSTRUCTIONS
+
+
+async def test_the_tools_are_listed(client: InMemory) -> None:
+    assert [tool.name for tool in await client.list_tools()] == TOOLS
+
+
+async def test_every_tool_is_described_in_few_words_with_an_example_of_its_arguments(client: InMemory) -> None:
+    for tool in await client.list_tools():
+        assert tool.title
+        assert tool.description
+        assert 40 <= len(tool.description) <= 700
+        properties = tool.input_schema["properties"]
+        example = re.search(r"Example: (\{.*\})$", tool.description)
+        assert bool(example) == bool(properties)
+        if example:
+            Draft202012Validator(tool.input_schema).validate(json.loads(example[1]))
+
+
+async def test_every_argument_is_described_and_nothing_else_is_accepted(client: InMemory) -> None:
+    for tool in await client.list_tools():
+        assert tool.input_schema["additionalProperties"] is False
+        for name, argument in tool.input_schema["properties"].items():
+            assert argument["description"], name
+            assert "principal" not in name
+
+
+async def test_every_form_of_a_period_is_named_to_the_model(client: InMemory) -> None:
+    (tool,) = [tool for tool in await client.list_tools() if tool.name == "get_store_performance"]
+    described = tool.input_schema["properties"]["period"]["description"]
+    assert [name for name in NAMES if name not in described] == []
+
+
+async def test_every_tool_only_reads(client: InMemory) -> None:
+    for tool in await client.list_tools():
+        assert tool.annotations
+        assert tool.annotations.read_only_hint is True
+        assert tool.annotations.idempotent_hint is True
+        assert tool.annotations.open_world_hint is False
+
+
+async def test_every_tool_says_what_it_answers_with(client: InMemory) -> None:
+    for tool in await client.list_tools():
+        assert tool.output_schema
+        Draft202012Validator.check_schema(tool.output_schema)
+        assert tool.output_schema["type"] == "object"
+        assert tool.output_schema["properties"]
+
+
+async def test_the_list_of_tools_stays_small(client: InMemory) -> None:
+    tools = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in await client.list_tools()]
+    assert len(json.dumps(tools)) < 9_000
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+async def test_an_answer_has_the_shape_that_was_promised(client: InMemory, tool: str) -> None:
+    (listed,) = [one for one in await client.list_tools() if one.name == tool]
+    assert listed.output_schema
+    Draft202012Validator(listed.output_schema).validate(content_of(await ask(client, tool)))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"period": "all_time"}, {"period": "today"}, {"period": "2025-01"}, {"period": "this_week", "store": "Seattle"}],
+)
+async def test_an_answer_with_little_in_it_has_that_shape_too(arguments: dict[str, str]) -> None:
+    async with Client(server_for()) as client:
+        (schema,) = [one.output_schema for one in await client.list_tools() if one.name == "get_store_performance"]
+        assert schema
+        Draft202012Validator(schema).validate(content_of(await ask(client, "get_store_performance", arguments)))
+
+
+@pytest.mark.parametrize("person", [tiny_shop.SEATTLE, tiny_shop.REGION, tiny_shop.HEAD_OFFICE])
+async def test_the_numbers_are_those_of_the_books(person: PersonRow) -> None:
+    figures = await figures_of(person)
+    content = content_of(await ask_as(person, "get_store_performance"))
+    for name, metric in METRICS.items():
+        value, previous = metric.value(figures.current), metric.value(figures.previous)
+        assert content["metrics"][name]["value"] == (None if value is None else float(value)), name
+        assert content["metrics"][name]["previous"] == (None if previous is None else float(previous)), name
+    assert [(seller["name"], seller["revenue"], seller["units"]) for seller in content["top_products"]] == [
+        (product.name, float(product.current.revenue), product.current.units) for product in figures.products
+    ]
+
+
+async def test_a_store_is_asked_for_by_name_and_by_id(client: InMemory) -> None:
+    for store in ("seattle", str(identify("Seattle"))):
+        content = content_of(await ask(client, "get_store_performance", {"period": "2026-03", "store": store}))
+        assert content["store"] == {"name": "Seattle", "stores": ["Seattle"]}
+        assert content["metrics"]["revenue"]["value"] == 145.49
+
+
+async def test_the_day_in_seattle_is_not_the_day_in_utc(client: InMemory) -> None:
+    performance = content_of(await ask(client, "get_store_performance", {"period": "today"}))
+    assert performance["period"]["last_day"] == "2026-03-31"
+    today = await ask(client, "get_current_utc_date")
+    assert (content_of(today), text_of(today)) == ({"utc_date": "2026-04-01"}, "2026-04-01")
+
+
+async def test_tables_are_described_as_the_principal_sees_them(client: InMemory) -> None:
+    stores, items = content_of(await ask(client, "get_multiple_table_schemas"))["tables"]
+    assert stores["columns"][0]["valid_values"] == ["Seattle"]
+    assert items["relationships"][0] == {
+        "columns": ["store_id", "order_id"],
+        "table": "orders",
+        "references": ["store_id", "order_id"],
+    }
+
+
+@pytest.mark.parametrize("person", [tiny_shop.SEATTLE, tiny_shop.HEAD_OFFICE])
+@pytest.mark.parametrize("period", ["2026-03", "this_month", "all_time", "2025-01"])
+async def test_the_text_is_short_and_carries_the_same_figures(person: PersonRow, period: str) -> None:
+    result = await ask_as(person, "get_store_performance", {"period": period})
+    content, text = content_of(result), text_of(result)
+    assert len(text.encode()) < 3_000
+    written = {Decimal(figure.replace(",", "")) for figure in FIGURE.findall(text)}
+    for name, metric in content["metrics"].items():
+        assert re.search(f"^{name}: {'none' if metric['value'] is None else ''}", text, re.MULTILINE)
+        assert numbers_in(metric["value"]) <= written
+        shown = "change" if metric["change_percent"] is None else "change_percent"
+        assert numbers_in(metric[shown]) <= written, name
+    assert numbers_in(content["target"]) <= written
+    for seller in content["top_products"] + content["top_categories"]:
+        assert seller["name"] in text
+        assert numbers_in(seller["revenue"]) <= written
+    for insight in content["insights"]:
+        assert f"Finding: {insight['text']}" in text
+
+
+async def test_the_text_of_march_reads_well(client: InMemory) -> None:
+    lines = text_of(await ask(client, "get_store_performance")).splitlines()
+    assert lines[0] == ("All my stores, 2026-03: 2026-03-01 to 2026-03-31, compared with 2026-02-01 to 2026-02-28")
+    assert "revenue: 145.49 USD (+99.3 %)" in lines
+    assert "returned_amount: 19.00 USD (+19.00)" in lines
+    assert "units: 7 (+40.0 %)" in lines
+    assert "gross_margin_percent: 33.2 % (-6.5 points)" in lines
+    assert "Target: 200.00, reached 72.7 % with 100.0 % of the days gone" in lines
+    assert "Top categories: Paint 89.50; Hand tools 55.99" in lines
+
+
+async def test_the_text_names_several_stores_and_the_end_of_a_running_period() -> None:
+    result = await ask_as(tiny_shop.REGION, "get_store_performance", {"period": "2026-03-20..2026-04-04"})
+    assert text_of(result).splitlines()[0] == (
+        "All my stores (Bellevue, Seattle), 2026-03-20..2026-04-04: 2026-03-20 to 2026-03-31, runs until 2026-04-04, "
+        "compared with 2026-03-04 to 2026-03-15"
+    )
+
+
+async def test_the_text_of_a_period_without_sales_says_so() -> None:
+    lines = text_of(await ask_as(tiny_shop.SEATTLE, "get_store_performance", {"period": "2025-01"})).splitlines()
+    assert "revenue: 0 USD (+0)" in lines
+    assert "average_order_value: none" in lines
+
+
+async def test_the_text_of_tables_is_ready_for_writing_queries(client: InMemory) -> None:
+    assert text_of(await ask(client, "get_multiple_table_schemas")) == (
+        "retail.stores: The shops of the chain; the online shop is one of them.\n"
+        "  name text not null one of: Seattle\n"
+        "  key: store_id\n"
+        "  key: name\n"
+        "\n"
+        "retail.order_items: The lines of an order, one per product.\n"
+        "  store_id uuid not null\n"
+        "  key: store_id, order_id, line_no\n"
+        "  join: (store_id, order_id) = retail.orders (store_id, order_id)\n"
+        "  hint: Revenue is sum(line_total)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "code", "words"),
+    [
+        ("get_store_performance", {"period": "soon"}, "VALIDATION_ERROR", "period: write one of today"),
+        ("get_store_performance", {"period": "x" * 31}, "VALIDATION_ERROR", "period: "),
+        ("get_store_performance", {"period": 5}, "VALIDATION_ERROR", "period: "),
+        ("get_store_performance", {}, "VALIDATION_ERROR", "period: "),
+        ("get_store_performance", {"period": "today", "store": "x" * 101}, "VALIDATION_ERROR", "store: "),
+        ("get_store_performance", {"period": "today", "store": " "}, "VALIDATION_ERROR", "store: write a store's name"),
+        ("get_store_performance", {"period": "today", "role": "head_office"}, "VALIDATION_ERROR", "role: "),
+        ("get_store_performance", {"period": "today", "store": "Tacoma"}, "AUTHORIZATION_ERROR", "not among yours"),
+        ("get_multiple_table_schemas", {"table_names": ["customer_records"]}, "NOT_FOUND", "The tables are: "),
+        ("get_multiple_table_schemas", {"table_names": []}, "VALIDATION_ERROR", "table_names: "),
+        ("get_multiple_table_schemas", {"table_names": ["stores"] * 21}, "VALIDATION_ERROR", "table_names: "),
+        ("get_multiple_table_schemas", {"table_names": ["x" * 101]}, "VALIDATION_ERROR", "table_names.0: "),
+        ("get_current_utc_date", {"time_zone": "UTC"}, "VALIDATION_ERROR", "time_zone: "),
+    ],
+)
+async def test_an_error_has_its_code_in_the_text_and_in_the_meta(
+    client: InMemory, tool: str, arguments: dict[str, Any], code: str, words: str
+) -> None:
+    result = await ask(client, tool, arguments)
+    assert result.is_error
+    assert text_of(result).startswith(f"{code}: ")
+    assert words in text_of(result)
+    assert result.structured_content is None
+    assert result.meta is not None
+    assert result.meta["zava/error"] == {"code": code, "retryable": False}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("arguments", [None, {"wrong": "arguments"}])
+async def test_nobody_is_told_nothing(tool: str, arguments: dict[str, str] | None) -> None:
+    result = await ask_as(None, tool, arguments)
+    assert result.is_error
+    assert text_of(result) == "AUTHORIZATION_ERROR: Nobody is asking: a token is needed."
+
+
+async def test_head_office_is_told_what_does_not_exist() -> None:
+    result = await ask_as(tiny_shop.HEAD_OFFICE, "get_store_performance", {"period": "2026-03", "store": "Atlantis"})
+    assert text_of(result) == "NOT_FOUND: There is no such store. The stores are: Bellevue, Seattle, Tacoma."
+
+
+async def test_a_tool_that_does_not_exist_is_an_error(client: InMemory) -> None:
+    with pytest.raises(ToolError, match="get_everything"):
+        await client.call_tool("get_everything", {})
+
+
+async def test_one_schema_can_be_looked_up_without_listing_every_tool() -> None:
+    server = server_for()
+    look_up = server._mcp_server.get_tool_input_schema  # noqa: SLF001
+    assert look_up is not None
+    async with Client(server) as client:
+        listed = {tool.name: tool.input_schema for tool in await client.list_tools()}
+    assert {name: look_up(name) for name in TOOLS} == listed
+    assert look_up("get_everything") is None
+
+
+def test_a_call_over_http_does_not_list_every_tool_first() -> None:
+    server, listings = server_for(), Listings()
+    server.add_middleware(listings)
+    app = server.http_app(json_response=True, stateless_http=True)
+    with TestClient(app, base_url="http://127.0.0.1:8000") as http:
+        answer = http.post("/mcp", headers=HEADERS, json=CALL).json()
+    assert answer["result"]["structuredContent"]["metrics"]["revenue"]["value"] == 145.49
+    assert listings.count == 0
