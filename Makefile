@@ -23,13 +23,14 @@ $(BIN)/uv: | $(BIN)/python
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.txt
 
 $(SETUP): requirements.lock pyproject.toml | $(BIN)/uv
-	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 # Unit, contract and end-to-end tests, against a real PostgreSQL that they start themselves.
 test: $(SETUP)
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 # Format, lint, types and the direction of imports.
 check: $(SETUP)
