@@ -9,6 +9,8 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
+from tests.contract.conftest import new_database
+from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.demo.personas import PERSONAS
 from zava.demo.shop import SampleShopError, Summary, open_sample_shop
 from zava.demo.stores import STORES, TOTAL_WEIGHT
@@ -361,3 +363,11 @@ def test_the_administrator_is_nobody_else_afterwards(connection: Connection) -> 
 def test_a_negative_scale_is_refused(connection: Connection) -> None:
     with pytest.raises(ValueError, match="scale -1"):
         open_sample_shop(connection, now=SUMMER_2021, scale=-1)
+
+
+def test_the_oldest_postgresql_can_hold_it_too(server: EmbeddedPostgres) -> None:
+    with psycopg.connect(new_database(server).admin_dsn, autocommit=True) as connection:
+        founded = open_sample_shop(connection, now=SUMMER_2021, scale=SCALE)
+        grown = open_sample_shop(connection, now=SUMMER_2021 + DAY, scale=SCALE)
+        assert founded.orders > 0
+        assert ask(connection, "SELECT count(*) FROM retail.orders") == founded.orders + grown.orders

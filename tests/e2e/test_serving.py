@@ -1,11 +1,13 @@
 """Starting, refusing, stopping: what an operator meets."""
 
 import json
+import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +15,7 @@ import httpx2
 import psycopg
 import pytest
 
-from tests.e2e.conftest import Server, free_port, start_server, zava
+from tests.e2e.conftest import SCALE, Server, free_port, start_server, zava
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.demo.personas import PERSONAS
 
@@ -203,6 +205,35 @@ def test_an_empty_shop_has_its_stores_and_people(own_shop: Path) -> None:
         assert result["metrics"]["revenue"]["value"] == 0
     finally:
         server.stop()
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A disk of its own, which can be made larger: `mount -o remount,size=…`."""
+    disk = folder / "disk"
+    disk.mkdir(mode=0o711)
+    mount("-t", "tmpfs", "-o", f"size={size},mode=0711", "tmpfs", str(disk))
+    try:
+        yield disk
+    finally:
+        subprocess.run(["/bin/umount", disk], check=True)  # noqa: S603 - our own path
+
+
+def mount(*arguments: str) -> None:
+    subprocess.run(["/bin/mount", *arguments], check=True)  # noqa: S603 - our own arguments
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small disk")
+def test_a_disk_that_fills_while_the_shop_is_made_is_named_and_the_next_start_recovers(folder: Path) -> None:
+    with small_disk(folder, "150m") as disk:
+        refused = zava("serve", "--port", str(free_port()), "--data-dir", str(disk / "data"), "--scale", "1")
+        assert refused.returncode == 1
+        assert "Traceback" not in refused.stderr
+        assert "disk" in refused.stderr.splitlines()[-1] or "was lost" in refused.stderr.splitlines()[-1]
+        mount("-o", "remount,size=1g", str(disk))
+        server = start_server(disk / "data", "--scale", SCALE)
+        assert health(server, "ready").status_code == 200
+        assert server.stop() == 0
 
 
 def test_a_killed_server_leaves_no_postgres_and_starts_again(own_shop: Path) -> None:

@@ -196,7 +196,7 @@ def test_returns_are_told_with_their_share_and_amount() -> None:
 def test_stock_at_risk_is_told_with_its_most_urgent_product() -> None:
     (stock,) = found(stock=(at_risk(), at_risk("Wall paint", "6")))
     assert stock.text == (
-        "3 products will run out before the supplier can deliver, first Claw hammer in Seattle: "
+        "As of today, 3 products will run out before the supplier can deliver, first Claw hammer in Seattle: "
         "5 left, enough for 1.3 days, while delivery takes 7."
     )
     assert stock.numbers == {
@@ -209,7 +209,7 @@ def test_stock_at_risk_is_told_with_its_most_urgent_product() -> None:
 
 def test_one_product_at_risk_is_one_product() -> None:
     (stock,) = found(stock=(at_risk(more=1),))
-    assert stock.text.startswith("1 product will run out")
+    assert stock.text.startswith("As of today, 1 product will run out")
 
 
 def test_without_a_comparison_nothing_is_said_of_changes_and_margins() -> None:

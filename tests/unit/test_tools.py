@@ -281,12 +281,12 @@ async def test_the_text_is_short_and_carries_the_same_figures(person: PersonRow,
 
 async def test_the_text_of_march_reads_well(client: InMemory) -> None:
     lines = text_of(await ask(client, "get_store_performance")).splitlines()
-    assert lines[0] == ("All my stores, 2026-03: 2026-03-01 to 2026-03-31, compared with 2026-02-01 to 2026-02-28")
+    assert lines[0] == "Seattle, 2026-03: 2026-03-01 to 2026-03-31, compared with 2026-02-01 to 2026-02-28"
     assert "revenue: 145.49 USD (+99.3 %)" in lines
     assert "returned_amount: 19.00 USD (+19.00)" in lines
     assert "units: 7 (+40.0 %)" in lines
     assert "gross_margin_percent: 33.2 % (-6.5 points)" in lines
-    assert "Target: 200.00, reached 72.7 % with 100.0 % of the days gone" in lines
+    assert "Target: 200.00 USD, reached 72.7 % with 100.0 % of the days gone" in lines
     assert "Top categories: Paint 89.50; Hand tools 55.99" in lines
 
 

@@ -76,7 +76,7 @@ class Database:
 
     def seed(self, scale: float) -> Summary:
         """Opens the sample shop, or adds the days since."""
-        with self.administration() as connection, progress_bar() as report:
+        with self.administration() as connection, progress_bar("Sample shop") as report:
             return open_sample_shop(connection, now=datetime.now(UTC), scale=scale, report=report)
 
     def principals(self) -> dict[str, Principal]:
@@ -135,8 +135,15 @@ def _connect(dsn: str, whom: str) -> Iterator[psycopg.Connection[Any]]:
         connection = psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_SECONDS)
     except psycopg.OperationalError as error:
         raise SetupError(f"The database does not let {whom} in: {_first_line(error)}") from None
-    with connection:
-        yield connection
+    try:
+        with connection:
+            yield connection
+    except psycopg.errors.DiskFull:
+        raise SetupError(
+            "The disk of the database is full. Free space on it and try again: nothing half-made is left behind."
+        ) from None
+    except psycopg.OperationalError as error:
+        raise SetupError(f"The database was lost: {_first_line(error)}. Try again.") from None
 
 
 def _first_line(error: psycopg.Error) -> str:

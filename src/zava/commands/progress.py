@@ -10,15 +10,19 @@ from zava.demo.shop import Report
 
 
 @contextmanager
-def progress_bar() -> Iterator[Report]:
-    """A function that is told (what, done, total), and draws a bar for each `what`."""
+def progress_bar(title: str) -> Iterator[Report]:
+    """A function that is told (what, done, total), and draws a bar for each `what`. Nothing to tell, nothing drawn."""
     tasks: dict[str, TaskID] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    progress = Progress(*columns, console=Console(stderr=True))
 
-        def report(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=total)
-            progress.update(tasks[what], completed=done, total=total)
+    def report(what: str, done: int, total: int) -> None:
+        progress.start()
+        if what not in tasks:
+            tasks[what] = progress.add_task(f"{title}, {what}", total=total)
+        progress.update(tasks[what], completed=done, total=total)
 
+    try:
         yield report
+    finally:
+        progress.stop()

@@ -116,7 +116,7 @@ def _stock(figures: PerformanceFigures) -> Iterator[Insight]:
     products = "product" if first.products_at_risk == 1 else "products"
     yield Insight(
         "stock",
-        f"{first.products_at_risk} {products} will run out before the supplier can deliver, "
+        f"As of today, {first.products_at_risk} {products} will run out before the supplier can deliver, "
         f"first {first.product} in {first.store}: {first.stock_level} left, enough for {cover} days, "
         f"while delivery takes {first.lead_days}.",
         {

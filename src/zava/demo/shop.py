@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 
+from zava.core.errors import SetupError
 from zava.demo.books import Books, Window
 from zava.demo.foundations import invite_personas, lay_foundations, stock_assortment
 from zava.demo.orders import LONGEST_RETURN, StoreLife
@@ -39,7 +40,7 @@ ANALYZE retail.stores, retail.categories, retail.product_types, retail.products,
 """
 
 
-class SampleShopError(Exception):
+class SampleShopError(SetupError):
     """This database is not the sample shop's."""
 
 

@@ -53,7 +53,8 @@ def _number(value: Decimal, sign: str = "") -> str:
 def _target(result: StorePerformance) -> Iterable[str]:
     if target := result.target:
         yield (
-            f"Target: {_number(target.revenue_target)}, reached {target.reached_percent} % "
+            f"Target: {_number(target.revenue_target)} {result.metrics['revenue'].currency}, "
+            f"reached {target.reached_percent} % "
             f"with {target.days_elapsed_percent} % of the days gone"
         )
 

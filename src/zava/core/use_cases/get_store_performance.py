@@ -109,7 +109,9 @@ class GetStorePerformance:
         )
         figures = await self.sales.store_performance(principal, [one.store_id for one in chosen], days)
         return StorePerformance(
-            store=StoreScope(chosen[0].name if store else "All my stores", tuple(one.name for one in chosen)),
+            store=StoreScope(
+                chosen[0].name if len(chosen) == 1 else "All my stores", tuple(one.name for one in chosen)
+            ),
             period=_dates(days, business.time_zone),
             metrics=_changes(figures, days, business.currency),
             target=_progress(figures, days),
