@@ -15,7 +15,7 @@ import httpx2
 import psycopg
 import pytest
 
-from tests.e2e.conftest import SCALE, Server, free_port, start_server, zava
+from tests.e2e.conftest import SCALE, ZAVA, Server, environment, free_port, start_server, zava
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.demo.personas import PERSONAS
 
@@ -118,6 +118,17 @@ def test_other_commands_work_beside_the_server(shop: Server) -> None:
     assert doctor.returncode == 0, doctor.stdout
     assert "FAIL" not in doctor.stdout
     assert health(shop, "ready").status_code == 200
+
+
+def test_the_doctor_names_what_is_amiss_with_its_remedy(tmp_path: Path) -> None:
+    settings = {
+        "ZAVA_DATABASE__DSN": f"host={tmp_path} user=zava_app",
+        "ZAVA_DATABASE__CONTEXT_KEY_FILE": str(tmp_path / "key"),
+    }
+    doctor = zava("doctor", **settings)
+    assert doctor.returncode == 1
+    assert "FAIL  database server: The database does not let zava_app in" in doctor.stdout
+    assert "Check the connection string and the password" in doctor.stdout
 
 
 def test_a_port_in_use_is_said(folder: Path) -> None:
@@ -229,7 +240,7 @@ def test_a_disk_that_fills_while_the_shop_is_made_is_named_and_the_next_start_re
         refused = zava("serve", "--port", str(free_port()), "--data-dir", str(disk / "data"), "--scale", "1")
         assert refused.returncode == 1
         assert "Traceback" not in refused.stderr
-        assert "disk" in refused.stderr.splitlines()[-1] or "was lost" in refused.stderr.splitlines()[-1]
+        assert "The disk of the database is full" in refused.stderr.splitlines()[-1]
         mount("-o", "remount,size=1g", str(disk))
         server = start_server(disk / "data", "--scale", SCALE)
         assert health(server, "ready").status_code == 200
@@ -247,6 +258,24 @@ def test_a_killed_server_leaves_no_postgres_and_starts_again(own_shop: Path) -> 
     again = start_server(own_shop)
     assert health(again, "ready").status_code == 200
     assert again.stop(signal.SIGTERM) == 0
+
+
+def test_over_stdio_a_signal_ends_the_server_though_its_input_stays_open(own_shop: Path) -> None:
+    server = subprocess.Popen(  # noqa: S603 - our own program
+        [*ZAVA, "serve", "--transport", "stdio", "--data-dir", str(own_shop)],
+        env=environment(ZAVA_TOKEN="demo-head-office"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdin is not None
+    assert server.stderr is not None
+    assert any("MCP server startup complete" in line for line in server.stderr)
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(timeout=10) == 0
+    output, _ = server.communicate()
+    assert output == ""
 
 
 def test_a_configured_database_knows_none_of_the_sample_shops_people(own_shop: Path, folder: Path) -> None:

@@ -51,7 +51,7 @@ async def _answer_http(container: Container, listener: socket.socket, welcome: s
 
 async def _answer_stdio(container: Container) -> None:
     async with _ready(container):
-        await container.server().run_stdio_async(show_banner=False)
+        await container.server().run_stdio_async(show_banner=False, log_level="WARNING")
 
 
 @asynccontextmanager

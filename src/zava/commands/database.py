@@ -134,7 +134,10 @@ def _connect(dsn: str, whom: str) -> Iterator[psycopg.Connection[Any]]:
     try:
         connection = psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_SECONDS)
     except psycopg.OperationalError as error:
-        raise SetupError(f"The database does not let {whom} in: {_first_line(error)}") from None
+        raise SetupError(
+            f"The database does not let {whom} in: {_first_line(error)}. Check the connection string and the password; "
+            "`zava db migrate` makes the login zava_app."
+        ) from None
     try:
         with connection:
             yield connection
@@ -142,8 +145,10 @@ def _connect(dsn: str, whom: str) -> Iterator[psycopg.Connection[Any]]:
         raise SetupError(
             "The disk of the database is full. Free space on it and try again: nothing half-made is left behind."
         ) from None
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise SetupError(f"The database does not let {whom} do this: {_first_line(error)}.") from None
     except psycopg.OperationalError as error:
-        raise SetupError(f"The database was lost: {_first_line(error)}. Try again.") from None
+        raise SetupError(f"The database failed: {_first_line(error)}. Try again.") from None
 
 
 def _first_line(error: psycopg.Error) -> str:

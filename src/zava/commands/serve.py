@@ -3,7 +3,9 @@
 import os
 import signal
 import socket
+from collections.abc import Callable
 from ipaddress import ip_address
+from types import FrameType
 from typing import NoReturn
 
 from zava.commands.database import Database, open_database
@@ -14,7 +16,7 @@ from zava.settings import Settings
 
 def serve_http(settings: Settings) -> None:
     """Serves MCP over streamable HTTP."""
-    _stop_in_good_order()
+    _on_stop(_leave)
     host, port = settings.http.host, settings.http.port
     if not is_loopback(host):
         raise SetupError(
@@ -33,7 +35,7 @@ def serve_http(settings: Settings) -> None:
 
 def serve_stdio(settings: Settings) -> None:
     """Serves MCP over standard input and output, for the principal of ZAVA_TOKEN."""
-    _stop_in_good_order()
+    _on_stop(_vanish)
     with open_database(settings, serving_at="stdio") as database:
         token = settings.token.get_secret_value() if settings.token else None
         if token not in database.principals():
@@ -47,10 +49,19 @@ def serve_stdio(settings: Settings) -> None:
         answer_stdio(settings, database, token)
 
 
-def _stop_in_good_order() -> None:
-    """SIGINT and SIGTERM end the program by an exception, so that everything that was opened is closed again."""
+def _on_stop(handler: Callable[[int, FrameType | None], NoReturn]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _leave)
+        signal.signal(number, handler)
+
+
+def _leave(*_: object) -> NoReturn:
+    """Ends the program by an exception, so that everything that was opened is closed again."""
+    raise SystemExit(0)
+
+
+def _vanish(*_: object) -> NoReturn:
+    """Ends the program at once: a thread waits for standard input, and nothing wakes it. PostgreSQL follows."""
+    os._exit(0)
 
 
 def _prepare(database: Database, settings: Settings) -> None:
@@ -87,7 +98,3 @@ def is_loopback(host: str) -> bool:
 
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _leave(*_: object) -> NoReturn:
-    raise SystemExit(0)

@@ -115,8 +115,7 @@ def migrate(connection: Connection, root: Traversable | None = None, *, reinstal
             if due:
                 _install(connection, install)
                 done += due
-            series = ["migrations", *(["vector"] if _has_vector(connection) else [])]
-            for step in (step for name in series for step in read_steps(name, root)):
+            for step in _numbered_steps(connection, root):
                 if _is_due(step, applied, may_change=False):
                     _apply_recorded(connection, step)
                     done.append(step)
@@ -126,10 +125,8 @@ def migrate(connection: Connection, root: Traversable | None = None, *, reinstal
 def pending_steps(connection: Connection) -> tuple[Step, ...]:
     """What migrate() would apply."""
     applied = {(step.series, step.version): step for step in applied_steps(connection)}
-    series = ["install", "migrations", *(["vector"] if _has_vector(connection) else [])]
-    return tuple(
-        step for name in series for step in read_steps(name) if _is_due(step, applied, may_change=name == "install")
-    )
+    install = [step for step in read_steps("install") if _is_due(step, applied, may_change=True)]
+    return (*install, *(step for step in _numbered_steps(connection) if _is_due(step, applied, may_change=False)))
 
 
 def applied_steps(connection: Connection) -> Sequence[AppliedStep]:
@@ -267,5 +264,7 @@ def _as_owners(connection: Connection) -> Iterator[None]:
         connection.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(roles))
 
 
-def _has_vector(connection: Connection) -> bool:
-    return connection.execute("SELECT FROM pg_extension WHERE extname = 'vector'").fetchone() is not None
+def _numbered_steps(connection: Connection, root: Traversable | None = None) -> tuple[Step, ...]:
+    """The steps that are applied once and for all. Those for vectors only where there is pgvector."""
+    vector = connection.execute("SELECT FROM pg_extension WHERE extname = 'vector'").fetchone()
+    return (*read_steps("migrations", root), *(read_steps("vector", root) if vector is not None else ()))
