@@ -37,14 +37,19 @@ BEGIN
 END
 $$;
 
--- Tokens travel as parameters, which must not reach a log. Only a superuser may say so.
+-- Only a superuser may set these. Tokens travel as parameters, which must not reach a log; and a sort must not fill
+-- the disk.
 DO $$
 DECLARE
-    setting text;
+    setting text[];
 BEGIN
     IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
-        FOREACH setting IN ARRAY ARRAY['log_parameter_max_length', 'log_parameter_max_length_on_error'] LOOP
-            EXECUTE format('ALTER ROLE zava_app IN DATABASE %I SET %s = 0', current_database(), setting);
+        FOREACH setting SLICE 1 IN ARRAY ARRAY[
+            ['log_parameter_max_length', '0'],
+            ['log_parameter_max_length_on_error', '0'],
+            ['temp_file_limit', '1GB']
+        ] LOOP
+            EXECUTE format('ALTER ROLE zava_app IN DATABASE %I SET %s = %L', current_database(), setting[1], setting[2]);
         END LOOP;
     END IF;
 END

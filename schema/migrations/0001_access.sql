@@ -97,7 +97,7 @@ BEGIN
         RAISE EXCEPTION 'the context token is malformed' USING ERRCODE = '28000';
     END IF;
     IF NOT EXISTS (SELECT FROM access.keys WHERE key_id = part[1]) THEN
-        RAISE EXCEPTION 'the context token is signed with an unknown key' USING ERRCODE = '28000';
+        RAISE EXCEPTION 'the context token is signed with an unknown key' USING ERRCODE = 'ZV002';  -- the server reads its file anew
     END IF;
     IF access.sign(part[1], part[1] || '|' || part[2] || '|' || part[3]) IS DISTINCT FROM part[4] THEN
         RAISE EXCEPTION 'the context token is not genuine' USING ERRCODE = '28000';

@@ -19,7 +19,7 @@ from zava.adapters.postgres.sales import PostgresSalesRepository
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory
-from zava.adapters.web.health import HEALTHY, UNHEALTHY, Check
+from zava.adapters.web.health import DEGRADED, HEALTHY, UNHEALTHY, Check
 from zava.core.model import Principal
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
 from zava.core.use_cases.get_store_performance import GetStorePerformance
@@ -52,23 +52,26 @@ def _timeout(settings: Settings) -> float:
     return settings.database.pool_timeout + settings.database.statement_timeout + MARGIN_SECONDS
 
 
+def _state(inspect: Callable[[], Awaitable[None]], otherwise: str) -> Check:
+    """What readiness says of a part: healthy, or otherwise."""
+
+    async def check() -> str:
+        try:
+            await inspect()
+        except UnfitError as error:
+            return f"{otherwise}{error}"
+        return HEALTHY
+
+    return check
+
+
 def _checks(inspection: DatabaseInspection) -> dict[str, Check]:
     """What readiness looks at, by the name of the part."""
-
-    def state_of(inspect: Callable[[], Awaitable[None]]) -> Check:
-        async def check() -> str:
-            try:
-                await inspect()
-            except UnfitError as error:
-                return f"{UNHEALTHY}{error}"
-            return HEALTHY
-
-        return check
-
     return {
-        "database": state_of(inspection.reachable),
-        "schema_version": state_of(inspection.schema_version),
-        "row_security": state_of(inspection.row_security),
+        "database": _state(inspection.reachable, UNHEALTHY),
+        "schema_version": _state(inspection.schema_version, UNHEALTHY),
+        "row_security": _state(inspection.row_security, UNHEALTHY),
+        "catalogs": _state(inspection.catalogs, DEGRADED),
     }
 
 
@@ -81,11 +84,11 @@ class Container(containers.DeclarativeContainer):
 
     now = providers.Object(_now)
     pool = providers.Singleton(_pool, settings, access)
-    key = providers.Singleton(ContextKey.read, access.provided.context_key_file)
+    key = providers.Factory(ContextKey.read, access.provided.context_key_file)
     sessions = providers.Singleton(
         PrincipalSessions,
         pool,
-        key,
+        key.provider,
         statement_timeout=settings.provided.database.statement_timeout,
         attempts=settings.provided.database.attempts,
     )

@@ -153,7 +153,7 @@ async def ports(request: pytest.FixtureRequest, open_tiny_shop: Callable[[str], 
         yield Ports(FakeStoreDirectory(), FakeSalesRepository(), FakeSchemaCatalog())
         return
     async with new_pool(open_tiny_shop(request.param)) as pool:
-        sessions = PrincipalSessions(pool, KEY)
+        sessions = PrincipalSessions(pool, lambda: KEY)
         yield Ports(
             PostgresStoreDirectory(sessions), PostgresSalesRepository(sessions), PostgresSchemaCatalog(sessions)
         )

@@ -44,8 +44,8 @@ from zava.adapters.embedded.supervisor import EmbeddedPostgres
 
 with EmbeddedPostgres(Path(sys.argv[1])) as postgres:
     with psycopg.connect(postgres.dsn(database="postgres"), autocommit=True) as connection:
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             time.sleep(60)
         except KeyboardInterrupt:
             time.sleep(0.2)

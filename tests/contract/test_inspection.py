@@ -33,6 +33,7 @@ async def test_a_migrated_database_is_fit(inspection: DatabaseInspection) -> Non
     await inspection.row_security()
     await inspection.clock()
     await inspection.catalogs()
+    await inspection.limits()
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,16 @@ async def test_a_migrated_database_is_fit(inspection: DatabaseInspection) -> Non
             "GRANT SELECT ON retail.customer_records TO zava_reader",
             "REVOKE SELECT ON retail.customer_records FROM zava_reader",
             "zava_reader may read retail.customer_records",
+        ),
+        (
+            "ALTER VIEW retail.customers OWNER TO postgres",
+            "ALTER VIEW retail.customers OWNER TO zava_access",
+            "the view retail.customers may not mask",
+        ),
+        (
+            "ALTER VIEW retail.customers SET (security_barrier = false)",
+            "ALTER VIEW retail.customers SET (security_barrier = true)",
+            "the view retail.customers may not mask",
         ),
         ("ALTER ROLE zava_app BYPASSRLS", "ALTER ROLE zava_app NOBYPASSRLS", "zava_app has BYPASSRLS"),
         ("ALTER ROLE zava_reader SUPERUSER", "ALTER ROLE zava_reader NOSUPERUSER", "zava_reader is a superuser"),

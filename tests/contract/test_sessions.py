@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests import tiny_shop
 from tests.contract.conftest import KEY, Pool, TestDatabase, new_pool
+from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.sessions import PrincipalSessions, Question
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory
 from zava.core.errors import BusyError, QueryTimeoutError, UnavailableError
@@ -39,7 +40,7 @@ async def pool(tiny_database: TestDatabase) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 def sessions(pool: Pool) -> PrincipalSessions:
-    return PrincipalSessions(pool, KEY)
+    return PrincipalSessions(pool, lambda: KEY)
 
 
 async def names(sessions: PrincipalSessions, person: tiny_shop.PersonRow) -> list[str]:
@@ -88,7 +89,7 @@ async def counted(database: TestDatabase, folder: Path) -> AsyncIterator[tuple[C
 
 async def test_questions_that_belong_together_take_one_round_trip(tiny_database: TestDatabase, tmp_path: Path) -> None:
     async with counted(tiny_database, tmp_path) as (proxy, database), new_pool(database) as pool:
-        directory = PostgresStoreDirectory(PrincipalSessions(pool, KEY))
+        directory = PostgresStoreDirectory(PrincipalSessions(pool, lambda: KEY))
         await directory.stores_of(tiny_shop.SEATTLE.principal)
         before = proxy.round_trips
         await directory.stores_of(tiny_shop.SEATTLE.principal)
@@ -112,7 +113,7 @@ async def test_a_failed_question_leaves_nothing_on_the_connection(sessions: Prin
 
 
 async def test_a_question_that_takes_too_long_is_stopped(pool: Pool) -> None:
-    sessions = PrincipalSessions(pool, KEY, statement_timeout=0.2)
+    sessions = PrincipalSessions(pool, lambda: KEY, statement_timeout=0.2)
     with pytest.raises(QueryTimeoutError, match="fewer days or fewer stores"):
         await sessions.ask(tiny_shop.SEATTLE.principal, {}, SLEEP)
     assert await names(sessions, tiny_shop.SEATTLE) == ["Seattle"]
@@ -158,20 +159,33 @@ async def test_lost_connections_are_replaced_and_the_question_asked_again(
     assert pool.get_stats()["pool_size"] > 0
 
 
+async def test_a_key_that_the_database_does_not_know_any_more_is_read_again(pool: Pool) -> None:
+    keys = [ContextKey(b"a key that was rotated away some time ago"), KEY]
+    sessions = PrincipalSessions(pool, lambda: keys.pop(0))
+    assert await names(sessions, tiny_shop.SEATTLE) == ["Seattle"]
+    assert keys == []
+
+
+async def test_a_key_that_the_database_never_knew_opens_nothing(pool: Pool) -> None:
+    sessions = PrincipalSessions(pool, lambda: ContextKey(b"a key of somebody else altogether"))
+    with pytest.raises(psycopg.Error, match="unknown key"):
+        await names(sessions, tiny_shop.SEATTLE)
+
+
 async def test_a_server_that_is_gone_is_unavailable(tiny_database: TestDatabase, tmp_path: Path) -> None:
     gone = TestDatabase("", make_conninfo(tiny_database.app_dsn, host=str(tmp_path)))
     pool = new_pool(gone, timeout=0.5)
     await pool.open()
     try:
         with pytest.raises(UnavailableError):
-            await PrincipalSessions(pool, KEY).ask(tiny_shop.SEATTLE.principal, {}, NAMES)
+            await PrincipalSessions(pool, lambda: KEY).ask(tiny_shop.SEATTLE.principal, {}, NAMES)
     finally:
         await pool.close()
 
 
 async def test_a_pool_with_nothing_free_is_busy(tiny_database: TestDatabase) -> None:
     async with new_pool(tiny_database, timeout=0.3) as pool:
-        sessions = PrincipalSessions(pool, KEY)
+        sessions = PrincipalSessions(pool, lambda: KEY)
         asking = [asyncio.create_task(sessions.ask(tiny_shop.SEATTLE.principal, {}, SLEEP)) for _ in range(3)]
         await asyncio.sleep(0.2)
         started = time.monotonic()

@@ -88,7 +88,12 @@ def test_health_tells_each_part(shop: Server) -> None:
     assert ready.status_code == 200
     assert ready.json() == {
         "status": "healthy",
-        "parts": {"database": "healthy", "schema_version": "healthy", "row_security": "healthy"},
+        "parts": {
+            "database": "healthy",
+            "schema_version": "healthy",
+            "row_security": "healthy",
+            "catalogs": "healthy",
+        },
     }
 
 

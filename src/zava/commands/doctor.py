@@ -34,6 +34,7 @@ async def _examine(settings: Settings, access: DatabaseAccess) -> int:
         ]
         # Without these Zava serves, with less.
         await _found("catalogs closed to free SQL", inspection.catalogs, "weak")
+        await _found("temporary files limited", inspection.limits, "weak")
         await _found("products found by meaning", inspection.vectors, "weak")
     return 0 if all(needed) else 1
 

@@ -42,6 +42,11 @@ def is_connection_failure(error: BaseException) -> bool:
     return error.sqlstate is None or error.sqlstate.startswith(CONNECTION_LOST)
 
 
+def is_unknown_key(error: BaseException | None) -> bool:
+    """Whether the database does not know the key of the server, which may have got a new one."""
+    return isinstance(error, psycopg.Error) and error.sqlstate == "ZV002"
+
+
 def translate(error: psycopg.Error, principal: Principal, query: str) -> Exception:
     """What this failure of a question means to the caller; the error itself when it means a fault of ours."""
     if is_connection_failure(error):

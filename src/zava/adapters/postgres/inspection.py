@@ -80,6 +80,12 @@ class DatabaseInspection:
         if row["open"]:
             raise UnfitError("PostgreSQL's catalogs are open to free SQL; run `zava db migrate` as a superuser")
 
+    async def limits(self) -> None:
+        """Raises UnfitError when a question could fill the disk of the database."""
+        (row,) = await self._rows("SELECT current_setting('temp_file_limit') = '-1' AS unlimited")
+        if row["unlimited"]:
+            raise UnfitError("temporary files are not limited; run `zava db migrate` as a superuser")
+
     async def vectors(self) -> None:
         """Raises UnfitError when products cannot be found by meaning."""
         (row,) = await self._rows("SELECT to_regclass('retail.product_description_embeddings') IS NOT NULL AS present")

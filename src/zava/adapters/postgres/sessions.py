@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, LiteralString, TypeAlias, TypeVar, cast
 
@@ -19,7 +19,7 @@ from tenacity import (
 )
 
 from zava.adapters.postgres.context import ContextKey
-from zava.adapters.postgres.errors import BUSY, UNAVAILABLE, is_connection_failure, translate
+from zava.adapters.postgres.errors import BUSY, UNAVAILABLE, is_connection_failure, is_unknown_key, translate
 from zava.core.errors import BusyError, UnavailableError
 from zava.core.model import Principal
 
@@ -58,17 +58,20 @@ class Answers:
 class PrincipalSessions:
     """Asks PostgreSQL on behalf of a principal, whose row policies then decide what is there."""
 
-    def __init__(self, pool: Pool, key: ContextKey, *, statement_timeout: float = 30.0, attempts: int = 3) -> None:
+    def __init__(
+        self, pool: Pool, read_key: Callable[[], ContextKey], *, statement_timeout: float = 30.0, attempts: int = 3
+    ) -> None:
         """Sessions from this pool.
 
         Args:
             pool: connections in autocommit mode, as a login that may enter zava_reader.
-            key: signs who asks.
+            read_key: reads the key that signs who asks; read again when the database does not know it any more.
             statement_timeout: seconds.
             attempts: how often a question is asked when connections fail before it is answered.
         """
         self._pool = pool
-        self._key = key
+        self._read_key = read_key
+        self._key = read_key()
         self._milliseconds = str(int(statement_timeout * 1000))
         self._attempts = attempts
         self._at_work = 0
@@ -83,7 +86,7 @@ class PrincipalSessions:
             async for attempt in AsyncRetrying(
                 stop=stop_after_attempt(self._attempts),
                 wait=wait_exponential_jitter(multiplier=0.1, max=2, jitter=0.1),
-                retry=retry_if_exception(is_connection_failure),
+                retry=retry_if_exception(lambda error: is_connection_failure(error) or is_unknown_key(error)),
                 before_sleep=self._recover,
                 reraise=True,
             ):
@@ -125,6 +128,9 @@ class PrincipalSessions:
                     await connection.rollback()
 
     async def _recover(self, state: RetryCallState) -> None:
+        if state.outcome and is_unknown_key(state.outcome.exception()):
+            self._key = self._read_key()
+            return
         logger.warning("Database connection failed, retrying (%d/%d)", state.attempt_number, self._attempts)
         # One lost connection means that its neighbours are lost too: have the pool replace them.
         await self._pool.check()

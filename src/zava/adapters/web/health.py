@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 HEALTHY = "healthy"
+DEGRADED = "degraded: "
 UNHEALTHY = "unhealthy: "
 LONGEST_CHECK_SECONDS = 5
 

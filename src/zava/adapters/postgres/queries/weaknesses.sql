@@ -66,3 +66,11 @@ SELECT role.rolname || ' may read retail.customer_records unmasked'
 FROM pg_catalog.pg_roles AS role
 WHERE role.rolname IN ('zava_reader', 'zava_sandbox')
     AND has_table_privilege(role.oid, 'retail.customer_records', 'SELECT')
+UNION ALL
+SELECT 'the view retail.customers may not mask: it is not a security barrier of zava_access'
+WHERE NOT EXISTS (
+    SELECT FROM pg_catalog.pg_class AS masked
+    WHERE masked.oid = to_regclass('retail.customers')
+        AND masked.relowner = 'zava_access'::regrole
+        AND 'security_barrier=true' = ANY (masked.reloptions)
+)
