@@ -138,7 +138,7 @@ async def test_a_schema_that_is_too_old_for_the_server_is_refused(
 
 
 async def test_a_newer_schema_is_lived_with_as_long_as_it_serves_this_server(
-    tiny_copy: TestDatabase, inspection: DatabaseInspection
+    tiny_copy: TestDatabase, inspection: DatabaseInspection, pool: Pool
 ) -> None:
     change(
         tiny_copy,
@@ -149,6 +149,10 @@ async def test_a_newer_schema_is_lived_with_as_long_as_it_serves_this_server(
     change(tiny_copy, "UPDATE access.migrations SET oldest_server = '0.10.0' WHERE version = 99")
     with pytest.raises(UnfitError, match=r"needs Zava 0\.10\.0 or newer and this is 0\.1\.0"):
         await inspection.schema_version()
+    # Versions are numbers, not text.
+    with pytest.raises(UnfitError, match=r"needs Zava 0\.10\.0 or newer and this is 0\.9\.0"):
+        await DatabaseInspection(pool, "0.9.0").schema_version()
+    await DatabaseInspection(pool, "0.10.0").schema_version()
     change(tiny_copy, "DELETE FROM access.migrations WHERE version = 99")
 
 

@@ -114,8 +114,10 @@ async def test_a_failed_question_leaves_nothing_on_the_connection(sessions: Prin
 
 async def test_a_question_that_takes_too_long_is_stopped(pool: Pool) -> None:
     sessions = PrincipalSessions(pool, lambda: KEY, statement_timeout=0.2)
+    started = time.monotonic()
     with pytest.raises(QueryTimeoutError, match="fewer days or fewer stores"):
         await sessions.ask(tiny_shop.SEATTLE.principal, {}, SLEEP)
+    assert time.monotonic() - started < 10, "only the login's own limit of 30 seconds stopped it"
     assert await names(sessions, tiny_shop.SEATTLE) == ["Seattle"]
 
 
