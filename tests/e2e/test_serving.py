@@ -318,6 +318,13 @@ def test_a_configured_database_is_migrated_with_an_administrators_dsn(own_shop: 
         refused = zava("db", "migrate", **settings)
         assert refused.returncode == 1
         assert "set ZAVA_DATABASE__ADMIN_DSN" in refused.stderr
+        nowhere = settings | {
+            "ZAVA_DATABASE__ADMIN_DSN": postgres.dsn(database="company"),
+            "ZAVA_DATABASE__CONTEXT_KEY_FILE": str(tmp_path / "no folder" / "key"),
+        }
+        refused = zava("db", "migrate", **nowhere)
+        assert refused.returncode == 1
+        assert "cannot be made: No such file or directory" in refused.stderr
         administration = settings | {"ZAVA_DATABASE__ADMIN_DSN": postgres.dsn(database="company")}
         migrated = zava("db", "migrate", **administration)
         assert migrated.returncode == 0, migrated.stderr

@@ -119,7 +119,7 @@ def _configured(settings: Settings) -> Database:
 
 def _embedded(postgres: EmbeddedPostgres) -> Database:
     postgres.secret(CONTEXT_KEY)
-    with psycopg.connect(postgres.dsn(database="postgres"), autocommit=True) as connection:
+    with _connect(postgres.dsn(database="postgres"), "an administrator") as connection:
         create_database(connection, DATABASE)
     dsn = postgres.dsn(database=DATABASE, user=LOGIN, password=postgres.secret(LOGIN))
     return Database(
@@ -156,5 +156,8 @@ def _first_line(error: psycopg.Error) -> str:
 
 
 def _create_secret(path: Path) -> None:
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        file.write(secrets.token_urlsafe(48))
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    except OSError as error:
+        raise SetupError(f"The context key {path} cannot be made: {error.strerror}.") from None
