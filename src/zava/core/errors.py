@@ -37,7 +37,7 @@ class AuthorizationError(ZavaError):
     """Not for this principal, whether it exists or not.
 
     Attributes:
-        user_id: who asked, for the log; None when nobody known did.
+        user_id: who asked; None when nobody known did.
     """
 
     code = "AUTHORIZATION_ERROR"
@@ -57,7 +57,7 @@ class DatabaseError(ZavaError):
     """PostgreSQL refused the question.
 
     Attributes:
-        query: the beginning of its text, for the log, never for the caller.
+        query: the beginning of its text, which is no part of the message.
     """
 
     code = "DATABASE_ERROR"

@@ -111,24 +111,25 @@ def _week(today: date, business: BusinessSettings, weeks_ago: int = 0) -> tuple[
 def _months(first_day: date, months: int) -> tuple[DateRange, date]:
     """Whole months compare with as many months before them."""
     return (
-        DateRange(first_day, _add_months(first_day, months) - ONE_DAY),
-        _add_months(first_day, -months),
+        DateRange(first_day, add_months(first_day, months) - ONE_DAY),
+        add_months(first_day, -months),
     )
 
 
-def _add_months(first_day: date, months: int) -> date:
+def add_months(first_day: date, months: int) -> date:
+    """The first day of the month so many months after, or before, the one of this day."""
     index = first_day.year * 12 + first_day.month - 1 + months
     return date(index // 12, index % 12 + 1, 1)
 
 
 def _month(today: date, months_ago: int = 0) -> tuple[DateRange, date]:
-    return _months(_add_months(today.replace(day=1), -months_ago), 1)
+    return _months(add_months(today.replace(day=1), -months_ago), 1)
 
 
 def _fiscal(today: date, business: BusinessSettings, months: int) -> tuple[DateRange, date]:
     """The fiscal quarter (3) or year (12) that today is in."""
     since_start = (today.month - business.fiscal_year_starts_in) % months
-    return _months(_add_months(today.replace(day=1), -since_start), months)
+    return _months(add_months(today.replace(day=1), -since_start), months)
 
 
 def _fiscal_year_start(year: int, business: BusinessSettings) -> date:
@@ -157,7 +158,7 @@ _WRITTEN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], BusinessSettings
     (
         re.compile(r"([0-9]{4})-Q([1-4])"),
         lambda match, business: _months(
-            _add_months(_fiscal_year_start(int(match[1]), business), 3 * (int(match[2]) - 1)), 3
+            add_months(_fiscal_year_start(int(match[1]), business), 3 * (int(match[2]) - 1)), 3
         ),
     ),
     (

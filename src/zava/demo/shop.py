@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 
 from zava.core.errors import SetupError
+from zava.core.periods import add_months
 from zava.demo.books import Books, Window
 from zava.demo.foundations import invite_personas, lay_foundations, stock_assortment
 from zava.demo.orders import LONGEST_RETURN, StoreLife
@@ -18,7 +19,7 @@ from zava.demo.postponed import checks_postponed
 from zava.demo.rhythm import FIRST_DAY, Rhythm, beginning, days, local_date, rhythm_of
 from zava.demo.shelves import fill_shelves, set_targets, settle_orders
 from zava.demo.stores import STORES
-from zava.demo.targets import MONTHS_AHEAD, month_after
+from zava.demo.targets import MONTHS_AHEAD
 
 Report = Callable[[str, int, int], None]
 """Told what is being done, and how much of how much."""
@@ -141,7 +142,7 @@ def _live_on(cursor: psycopg.Cursor[Any], record: _Record, now: datetime, report
 
 def _trade(cursor: psycopg.Cursor[Any], record: _Record, now: datetime, report: Report) -> Summary:
     before, today = local_date(record.generated_until), local_date(now)
-    last_day = month_after(today, MONTHS_AHEAD + 1)
+    last_day = add_months(today, MONTHS_AHEAD + 1)
     rhythms = {store.name: rhythm_of(store, record.scale, last_day) for store in STORES}
     new_products = stock_assortment(cursor, today)
     window = Window(int(record.generated_until.timestamp()), int(now.timestamp()), before, today)

@@ -178,9 +178,9 @@ def _is_due(step: Step, applied: dict[tuple[str, int], AppliedStep], *, may_chan
 
 
 def _install(connection: Connection, steps: Sequence[Step]) -> None:
-    """Runs all install steps, which may be run again at any time."""
+    """Runs the install steps after the first, which has made the roles; all of them may be run again at any time."""
     with connection.transaction():
-        for step in steps:
+        for step in steps[1:]:
             connection.execute(step.text)
         for step in steps:
             _record(connection, step)
