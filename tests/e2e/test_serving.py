@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx2
 import psycopg
@@ -19,28 +19,42 @@ from tests.e2e.conftest import SCALE, ZAVA, Server, environment, free_port, star
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.demo.personas import PERSONAS
 
-LIST_TOOLS = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "tools/list",
-    "params": {
-        "_meta": {
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": {},
-            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-        }
-    },
-}
 HEADERS = {
     "Accept": "application/json, text/event-stream",
+    "Content-Type": "application/json",
     "MCP-Protocol-Version": "2026-07-28",
-    "Mcp-Method": "tools/list",
 }
+PERFORMANCE = "get_store_performance"
+
+
+def request(method: str, **parameters: object) -> dict[str, Any]:
+    """A request of the 2026 protocol, which says about itself all that a server may want to know."""
+    about = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    }
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**parameters, "_meta": about}}
+
+
+def performance_of(**arguments: str) -> dict[str, Any]:
+    return request("tools/call", name=PERFORMANCE, arguments=arguments)
 
 
 def post(server: Server, **headers: str) -> httpx2.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx2.post(server.url, json=LIST_TOOLS, headers=HEADERS | named, timeout=30)
+    headers = HEADERS | {"Mcp-Method": "tools/list"} | named
+    return httpx2.post(server.url, json=request("tools/list"), headers=headers, timeout=30)
+
+
+def call(server: Server, persona: str, body: str) -> httpx2.Response:
+    """What comes back for this body, sent as a call of get_store_performance."""
+    headers = HEADERS | {
+        "Mcp-Method": "tools/call",
+        "Mcp-Name": PERFORMANCE,
+        "Authorization": f"Bearer {persona}",
+    }
+    return httpx2.post(server.url, content=body.encode(), headers=headers, timeout=30)
 
 
 def health(server: Server, which: str) -> httpx2.Response:
@@ -80,6 +94,31 @@ def test_with_a_known_token_there_are_tools(shop: Server) -> None:
 )
 def test_a_page_of_another_origin_is_refused(shop: Server, header: dict[str, str], status: int) -> None:
     assert post(shop, Authorization="Bearer demo-store-seattle", **header).status_code == status
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("{", id="half an object"),
+        pytest.param("[]", id="an empty list"),
+        pytest.param("null", id="null"),
+        pytest.param('{"jsonrpc": "2.0"}', id="no method"),
+        pytest.param("[" * 100_000, id="a deep nest"),
+        pytest.param(json.dumps(request("tools/call", name="x" * 100_000, arguments={})), id="a long name"),
+        # Lone surrogates are JSON, but no text.
+        pytest.param(json.dumps(performance_of(period="\ud800", store="\ud800")), id="a surrogate for a period"),
+        pytest.param(json.dumps(performance_of(period="2025", store="\ud800")), id="a surrogate for a store"),
+        pytest.param(json.dumps(performance_of(**{"period": "2025", "\ud800": "x"})), id="a surrogate for a name"),
+    ],
+)
+def test_a_body_that_makes_no_sense_is_refused_in_words(shop: Server, body: str) -> None:
+    response = call(shop, "demo-store-seattle", body)
+    assert response.status_code < 500
+    assert "Traceback" not in response.text
+    assert response.status_code >= 400 or "error" in response.json() or response.json()["result"]["isError"]
+    sensible = performance_of(period="2025")
+    assert not call(shop, "demo-store-seattle", json.dumps(sensible)).json()["result"].get("isError")
 
 
 def test_health_tells_each_part(shop: Server) -> None:
@@ -197,25 +236,8 @@ def own_shop(folder: Path) -> Path:
 def test_an_empty_shop_has_its_stores_and_people(own_shop: Path) -> None:
     server = start_server(own_shop)
     try:
-        call: dict[str, Any] = LIST_TOOLS | {
-            "method": "tools/call",
-            "params": {
-                **cast("dict[str, Any]", LIST_TOOLS["params"]),
-                "name": "get_store_performance",
-                "arguments": {"period": "last_month"},
-            },
-        }
-        response = httpx2.post(
-            server.url,
-            json=call,
-            headers=HEADERS
-            | {
-                "Mcp-Method": "tools/call",
-                "Mcp-Name": "get_store_performance",
-                "Authorization": "Bearer demo-head-office",
-            },
-            timeout=30,
-        )
+        question = performance_of(period="last_month")
+        response = call(server, "demo-head-office", json.dumps(question))
         result = response.json()["result"]["structuredContent"]
         assert len(result["store"]["stores"]) == 8
         assert result["metrics"]["revenue"]["value"] == 0
