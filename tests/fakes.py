@@ -1,13 +1,13 @@
 """The ports over the tiny shop, without a database. They enforce tenancy as the row policies do."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from tests import tiny_shop
 from tests.tiny_shop import LineRow, OrderRow, PersonRow
-from zava.core.errors import AuthorizationError
+from zava.core.errors import AuthorizationError, InvalidQueryError
 from zava.core.model import (
     BusinessSettings,
     ColumnSchema,
@@ -16,18 +16,24 @@ from zava.core.model import (
     PerformanceFigures,
     Principal,
     Relationship,
+    ResultColumn,
     Sales,
     SliceSales,
     StockAtRisk,
     Store,
+    Table,
     TableSchema,
     Totals,
 )
 from zava.core.periods import Period
-from zava.core.ports import SalesRepository, SchemaCatalog, StoreDirectory
+from zava.core.ports import SalesRepository, Sandbox, SchemaCatalog, StoreDirectory
 
 BUSINESS = BusinessSettings(time_zone="America/Los_Angeles", week_starts_on=1, fiscal_year_starts_in=1, currency="USD")
 ZERO = Decimal(0)
+
+# The one query that the fake sandbox understands, and its moment.
+STORES_QUERY = "SELECT name, region FROM retail.stores ORDER BY name"
+AS_OF = datetime(2026, 4, 1, 5, tzinfo=UTC)
 
 
 def person_of(principal: Principal) -> PersonRow:
@@ -200,4 +206,20 @@ class FakeSchemaCatalog(SchemaCatalog):
                 keys=(("store_id",), ("name",)),
                 relationships=(),
             ),
+        )
+
+
+class FakeSandbox(Sandbox):
+    """Understands STORES_QUERY. The one wrong query in the world is any other."""
+
+    async def execute_sales_query(self, principal: Principal, query: str) -> Table:
+        mine = visible_stores(principal)
+        if query.strip() != STORES_QUERY:
+            raise InvalidQueryError('syntax error at or near "nonsense"', query=query, position=1)
+        return Table(
+            columns=(ResultColumn("name", "text"), ResultColumn("region", "text")),
+            rows=tuple(sorted((store.name, store.region) for store in tiny_shop.STORES if store.name in mine)),
+            truncated=None,
+            stores=tuple(sorted(mine)),
+            as_of=AS_OF,
         )

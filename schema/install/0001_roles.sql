@@ -1,4 +1,4 @@
--- The six roles of Zava. Roles belong to the whole PostgreSQL server, so this step only ever adds what is missing.
+-- The seven roles of Zava. Roles belong to the whole PostgreSQL server, so this step only ever adds what is missing.
 -- Passwords are the administrator's: ALTER ROLE zava_app PASSWORD …, or \password zava_app in psql.
 DO $$
 DECLARE
@@ -9,6 +9,7 @@ BEGIN
         ['zava_access',  'NOLOGIN'],             -- owns the schema access: keys, principals, the context
         ['zava_reader',  'NOLOGIN'],             -- governed SQL runs as it, under the policies
         ['zava_sandbox', 'NOLOGIN'],             -- free SQL runs as it; nobody is a member of it
+        ['zava_functions', 'NOLOGIN'],           -- owns the bounded functions of free SQL, and may do nothing else
         ['zava_app',     'LOGIN NOINHERIT'],     -- the server's login: no right on any table
         ['zava_writer',  'LOGIN NOINHERIT']      -- the second login: audit and rollups, nothing else
     ] LOOP

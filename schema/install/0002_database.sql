@@ -3,13 +3,20 @@ REVOKE ALL ON SCHEMA public FROM PUBLIC;
 
 CREATE SCHEMA IF NOT EXISTS retail AUTHORIZATION zava_owner;
 CREATE SCHEMA IF NOT EXISTS access AUTHORIZATION zava_access;
+CREATE SCHEMA IF NOT EXISTS sandbox AUTHORIZATION zava_owner;
+CREATE SCHEMA IF NOT EXISTS sandbox_functions AUTHORIZATION zava_functions;
 
 -- A new function is executable by everybody, and that has made a signing oracle of a helper before. Never again.
-ALTER DEFAULT PRIVILEGES FOR ROLE zava_owner, zava_access, zava_reader, zava_sandbox REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES FOR ROLE zava_owner, zava_access, zava_reader, zava_sandbox, zava_functions
+REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA retail TO zava_access, zava_reader, zava_sandbox, zava_app;
 SET ROLE zava_access;
 GRANT USAGE ON SCHEMA access TO zava_owner, zava_reader, zava_sandbox, zava_app;
+SET ROLE zava_owner;
+GRANT USAGE ON SCHEMA sandbox TO zava_app;
+SET ROLE zava_functions;
+GRANT USAGE ON SCHEMA sandbox_functions TO zava_sandbox, zava_app;
 RESET ROLE;
 
 DO $$
@@ -28,6 +35,8 @@ BEGIN
         ['zava_app', 'idle_in_transaction_session_timeout', '60s'],
         ['zava_app', 'work_mem', '4MB'],
         ['zava_app', 'jit', 'off'],
+        -- A server that dies in the middle of a question leaves nobody to cancel it.
+        ['zava_app', 'client_connection_check_interval', '250ms'],
         ['zava_writer', 'statement_timeout', '30s'],
         ['zava_writer', 'lock_timeout', '5s'],
         ['zava_writer', 'idle_in_transaction_session_timeout', '60s']

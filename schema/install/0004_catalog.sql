@@ -31,6 +31,7 @@ BEGIN
         EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM PUBLIC', schema_name);
     END LOOP;
     REVOKE USAGE ON LANGUAGE plpgsql, sql FROM PUBLIC;
-    GRANT USAGE ON LANGUAGE plpgsql, sql TO zava_owner, zava_access, zava_sandbox;
+    REVOKE USAGE ON LANGUAGE plpgsql, sql FROM zava_sandbox;
+    GRANT USAGE ON LANGUAGE plpgsql, sql TO zava_owner, zava_access, zava_functions;
 END
 $$;

@@ -16,40 +16,62 @@ from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.inspection import DatabaseInspection, UnfitError
 from zava.adapters.postgres.sales import PostgresSalesRepository
+from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory
 from zava.adapters.web.health import DEGRADED, HEALTHY, UNHEALTHY, Check
 from zava.core.model import Principal
+from zava.core.turns import Turns
+from zava.core.use_cases.execute_sales_query import ExecuteSalesQuery
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
 from zava.core.use_cases.get_store_performance import GetStorePerformance
-from zava.settings import Settings
+from zava.settings import SandboxSettings, Settings
 
 VERSION = version("zava")
 
 # A call may wait for a connection and for its statement; what takes longer than both has gone wrong.
 MARGIN_SECONDS = 5
 
+# A query that takes its server process down with it must not be sent again and again.
+SANDBOX_ATTEMPTS = 2
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _pool(settings: Settings, access: DatabaseAccess) -> AsyncConnectionPool[psycopg.AsyncConnection]:
+def _pool(
+    settings: Settings, access: DatabaseAccess, min_size: int, max_size: int
+) -> AsyncConnectionPool[psycopg.AsyncConnection]:
     database = settings.database
     return AsyncConnectionPool(
         access.dsn,
         kwargs={"autocommit": True, "application_name": database.application_name},
-        min_size=database.pool_min_size,
-        max_size=database.pool_max_size,
+        min_size=min_size,
+        max_size=max_size,
         timeout=database.pool_timeout,
         max_idle=database.pool_max_idle,
         open=False,
     )
 
 
+def _sandbox_pool(settings: Settings, access: DatabaseAccess) -> AsyncConnectionPool[psycopg.AsyncConnection]:
+    return _pool(settings, access, min(1, settings.sandbox.pool_max_size), settings.sandbox.pool_max_size)
+
+
+def _limits(sandbox: SandboxSettings) -> SandboxLimits:
+    return SandboxLimits(sandbox.max_rows, sandbox.max_bytes, sandbox.statement_timeout)
+
+
 def _timeout(settings: Settings) -> float:
-    return settings.database.pool_timeout + settings.database.statement_timeout + MARGIN_SECONDS
+    longest = max(settings.database.statement_timeout, settings.sandbox.statement_timeout)
+    # A query of a caller's own may wait for its turn, then for a connection.
+    return 2 * settings.database.pool_timeout + longest + MARGIN_SECONDS
+
+
+def _if_enabled(enabled: bool, query: ExecuteSalesQuery) -> ExecuteSalesQuery | None:  # noqa: FBT001
+    return query if enabled else None
 
 
 def _state(inspect: Callable[[], Awaitable[None]], otherwise: str) -> Check:
@@ -83,7 +105,14 @@ class Container(containers.DeclarativeContainer):
     identity = providers.Dependency(instance_of=KnownTokens)
 
     now = providers.Object(_now)
-    pool = providers.Singleton(_pool, settings, access)
+    pool = providers.Singleton(
+        _pool,
+        settings,
+        access,
+        settings.provided.database.pool_min_size,
+        settings.provided.database.pool_max_size,
+    )
+    sandbox_pool = providers.Singleton(_sandbox_pool, settings, access)
     key = providers.Factory(ContextKey.read, access.provided.context_key_file)
     sessions = providers.Singleton(
         PrincipalSessions,
@@ -92,16 +121,35 @@ class Container(containers.DeclarativeContainer):
         statement_timeout=settings.provided.database.statement_timeout,
         attempts=settings.provided.database.attempts,
     )
+    sandbox_sessions = providers.Singleton(PrincipalSessions, sandbox_pool, key.provider, attempts=SANDBOX_ATTEMPTS)
     inspection = providers.Singleton(DatabaseInspection, pool, VERSION)
 
     directory = providers.Singleton(PostgresStoreDirectory, sessions)
     sales = providers.Singleton(PostgresSalesRepository, sessions)
     catalog = providers.Singleton(PostgresSchemaCatalog, sessions)
 
+    sandbox = providers.Singleton(
+        PostgresSandbox, sandbox_sessions, catalog, providers.Callable(_limits, settings.provided.sandbox)
+    )
+    turns = providers.Singleton(
+        Turns,
+        settings.provided.sandbox.concurrency,
+        settings.provided.sandbox.queue,
+        settings.provided.database.pool_timeout,
+    )
+
     get_store_performance = providers.Singleton(GetStorePerformance, directory, sales, now)
     get_multiple_table_schemas = providers.Singleton(GetMultipleTableSchemas, catalog)
 
-    tools = providers.Singleton(RetailTools, get_store_performance, get_multiple_table_schemas, now)
+    execute_sales_query = providers.Singleton(ExecuteSalesQuery, sandbox, turns)
+
+    tools = providers.Singleton(
+        RetailTools,
+        get_store_performance,
+        providers.Callable(_if_enabled, settings.provided.sandbox.enabled, execute_sales_query),
+        get_multiple_table_schemas,
+        now,
+    )
 
     pipeline = providers.Singleton(
         Pipeline, identity.provided.principal, timeout=providers.Callable(_timeout, settings)

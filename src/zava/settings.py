@@ -48,6 +48,22 @@ class DatabaseSettings(BaseModel):
         return self
 
 
+class SandboxSettings(BaseModel):
+    """ZAVA_SANDBOX__…: what one SQL query of a caller's own may take. Callers cannot raise any of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: Annotated[bool, Field(description="Whether there is the tool execute_sales_query.")] = True
+    max_rows: Annotated[int, Field(ge=1, le=100_000, description="Rows of an answer.")] = 1_000
+    max_bytes: Annotated[int, Field(ge=1_000, le=16_777_216, description="Bytes of the rows of an answer.")] = 262_144
+    statement_timeout: Annotated[Seconds, Field(description="Seconds that one query may run.")] = 15
+    concurrency: Annotated[PositiveInt, Field(description="Queries of one principal that run at once.")] = 4
+    queue: Annotated[int, Field(ge=0, description="Further queries of one principal that wait for a turn.")] = 8
+    pool_max_size: Annotated[
+        PositiveInt, Field(description="Connections for such queries, apart from those of the other questions.")
+    ] = 8
+
+
 class EmbeddedSettings(BaseModel):
     """ZAVA_EMBEDDED__…: the PostgreSQL that Zava brings along, and the sample shop in it."""
 
@@ -93,6 +109,7 @@ class Settings(BaseSettings):
     )
 
     database: DatabaseSettings = DatabaseSettings()
+    sandbox: SandboxSettings = SandboxSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()

@@ -16,16 +16,17 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
-from tests.fakes import FakeSalesRepository, FakeSchemaCatalog, FakeStoreDirectory
+from tests.fakes import FakeSalesRepository, FakeSandbox, FakeSchemaCatalog, FakeStoreDirectory
 from tests.postgres import load_tiny_shop
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.migrate import create_database, migrate, register_context_key, set_first_password
 from zava.adapters.postgres.sales import PostgresSalesRepository
+from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory
-from zava.core.ports import SalesRepository, SchemaCatalog, StoreDirectory
+from zava.core.ports import SalesRepository, Sandbox, SchemaCatalog, StoreDirectory
 
 APP_PASSWORD = "only-for-tests"
 KEY = ContextKey(b"a key of the tests, known to everybody")
@@ -144,16 +145,21 @@ class Ports:
     directory: StoreDirectory
     sales: SalesRepository
     catalog: SchemaCatalog
+    sandbox: Sandbox
 
 
 @pytest.fixture(params=["fake", *SERVERS])
 async def ports(request: pytest.FixtureRequest, open_tiny_shop: Callable[[str], TestDatabase]) -> AsyncIterator[Ports]:
     """The same shop several times: every test that takes it states what all of them must do."""
     if request.param == "fake":
-        yield Ports(FakeStoreDirectory(), FakeSalesRepository(), FakeSchemaCatalog())
+        yield Ports(FakeStoreDirectory(), FakeSalesRepository(), FakeSchemaCatalog(), FakeSandbox())
         return
     async with new_pool(open_tiny_shop(request.param)) as pool:
         sessions = PrincipalSessions(pool, lambda: KEY)
+        catalog = PostgresSchemaCatalog(sessions)
         yield Ports(
-            PostgresStoreDirectory(sessions), PostgresSalesRepository(sessions), PostgresSchemaCatalog(sessions)
+            PostgresStoreDirectory(sessions),
+            PostgresSalesRepository(sessions),
+            catalog,
+            PostgresSandbox(sessions, catalog, SandboxLimits()),
         )

@@ -7,10 +7,10 @@ import pytest
 
 from tests import tiny_shop
 from tests.contract.conftest import Ports
-from tests.fakes import BUSINESS
+from tests.fakes import BUSINESS, STORES_QUERY
 from tests.tiny_shop import PersonRow, identify
-from zava.core.errors import AuthorizationError
-from zava.core.model import PerformanceFigures, Principal, Sales, Totals
+from zava.core.errors import AuthorizationError, InvalidQueryError
+from zava.core.model import PerformanceFigures, Principal, ResultColumn, Sales, Totals
 from zava.core.periods import resolve_period
 
 EVERY_STORE = [store.store_id for store in tiny_shop.STORES]
@@ -40,6 +40,32 @@ async def test_each_principal_sees_their_own_stores(ports: Ports, person: Person
     assert directory.business == BUSINESS
 
 
+@pytest.mark.parametrize(
+    ("person", "own"),
+    [
+        (tiny_shop.HEAD_OFFICE, (("Bellevue", "Puget Sound"), ("Seattle", "Puget Sound"), ("Tacoma", "South Sound"))),
+        (tiny_shop.REGION, (("Bellevue", "Puget Sound"), ("Seattle", "Puget Sound"))),
+        (tiny_shop.SEATTLE, (("Seattle", "Puget Sound"),)),
+        (tiny_shop.STORELESS, ()),
+    ],
+)
+async def test_a_query_of_ones_own_sees_ones_own_stores(
+    ports: Ports, person: PersonRow, own: tuple[tuple[str, str], ...]
+) -> None:
+    table = await ports.sandbox.execute_sales_query(person.principal, STORES_QUERY)
+    assert table.columns == (ResultColumn("name", "text"), ResultColumn("region", "text"))
+    assert table.rows == own
+    assert table.stores == tuple(name for name, _ in own)
+    assert table.truncated is None
+    assert table.as_of.tzinfo
+
+
+async def test_a_query_that_is_wrong_says_where(ports: Ports) -> None:
+    with pytest.raises(InvalidQueryError, match=r"at line 1, character 1 \(near 'nonsense'\)") as wrong:
+        await ports.sandbox.execute_sales_query(tiny_shop.SEATTLE.principal, "nonsense")
+    assert wrong.value.details["position"] == 1
+
+
 @pytest.mark.parametrize("nobody", [tiny_shop.DISABLED.principal, tiny_shop.STRANGER])
 async def test_nobody_active_is_refused_everywhere(ports: Ports, nobody: Principal) -> None:
     days = resolve_period("2026-03", today=date(2026, 4, 1), business=BUSINESS, opened_on=date(2025, 1, 1))
@@ -47,6 +73,7 @@ async def test_nobody_active_is_refused_everywhere(ports: Ports, nobody: Princip
         ports.directory.stores_of(nobody),
         ports.sales.store_performance(nobody, EVERY_STORE, days),
         ports.catalog.tables(nobody),
+        ports.sandbox.execute_sales_query(nobody, STORES_QUERY),
     ):
         with pytest.raises(AuthorizationError, match="not known here"):
             await question

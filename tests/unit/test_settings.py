@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from zava.settings import DatabaseSettings, EmbeddedSettings, HttpSettings, LogSettings, Settings
+from zava.settings import DatabaseSettings, EmbeddedSettings, HttpSettings, LogSettings, SandboxSettings, Settings
 
 DSN = "postgresql://zava_app:hunter2@db.example/zava"
 
@@ -131,11 +131,13 @@ def test_settings_cannot_be_changed_once_they_are_read(group: str, setting: str)
         setattr(settings, group, None)
 
 
-@pytest.mark.parametrize("group", [Settings, DatabaseSettings, EmbeddedSettings, HttpSettings, LogSettings])
+@pytest.mark.parametrize(
+    "group", [Settings, DatabaseSettings, SandboxSettings, EmbeddedSettings, HttpSettings, LogSettings]
+)
 def test_every_setting_and_every_group_says_what_it_is_for(group: type[BaseModel]) -> None:
     assert group.__doc__
     silent = {name for name, field in group.model_fields.items() if not field.description}
-    assert silent == ({"database", "embedded", "http", "log"} if group is Settings else set())
+    assert silent == ({"database", "sandbox", "embedded", "http", "log"} if group is Settings else set())
 
 
 def test_the_environment_of_the_tests_is_not_read() -> None:

@@ -57,7 +57,7 @@ async def _answer_stdio(container: Container) -> None:
 @asynccontextmanager
 async def _ready(container: Container) -> AsyncIterator[None]:
     """Everything open and fit to answer. Stops in the reverse order."""
-    async with container.pool():
+    async with container.pool(), container.sandbox_pool():
         inspection = container.inspection()
         await inspection.schema_version()
         await inspection.row_security()

@@ -20,6 +20,11 @@ class ZavaError(Exception):
         super().__init__(message)
         self.message = message
 
+    @property
+    def details(self) -> dict[str, str | int]:
+        """What a program may want to know beyond the code."""
+        return {}
+
 
 class ValidationError(ZavaError):
     """The question is not well formed: ask better."""
@@ -73,6 +78,62 @@ class QueryTimeoutError(DatabaseError):
     code = "QUERY_TIMEOUT"
 
 
+class InvalidQueryError(DatabaseError):
+    """The caller's own SQL is wrong: ask better. The message is PostgreSQL's, with its hint.
+
+    Attributes:
+        sqlstate: PostgreSQL's code of what is wrong; None when its parser alone was asked.
+        position: of the character in the caller's text where it is wrong, counted from 1.
+    """
+
+    code = "INVALID_QUERY"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        query: str,
+        hint: str | None = None,
+        position: int | None = None,
+        sqlstate: str | None = None,
+    ) -> None:
+        place = f" at {place_in(query, position)}" if position else ""
+        super().__init__(f"{message}{place}.{f' {hint}' if hint else ''}", query)
+        self.position = position
+        self.sqlstate = sqlstate
+
+    @property
+    def details(self) -> dict[str, str | int]:
+        found = {"position": self.position, "sqlstate": self.sqlstate}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class QueryRefusedError(ZavaError):
+    """The caller's SQL is well formed and not admitted. The message says what to write instead.
+
+    Attributes:
+        reason: what kind of part was refused: statement, syntax, relation, column, function, type, operator, size.
+        position: of the refused part in the caller's text, counted from 1.
+    """
+
+    code = "QUERY_REFUSED"
+
+    def __init__(self, reason: str, message: str, position: int | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.position = position
+
+    @property
+    def details(self) -> dict[str, str | int]:
+        return {"reason": self.reason} | ({"position": self.position} if self.position else {})
+
+
+class QueryTooLargeError(DatabaseError):
+    """The question needs more memory or disk than one question may have."""
+
+    code = "QUERY_TOO_LARGE"
+
+
 class BusyError(ZavaError):
     """Too many questions at once: try again in a moment."""
 
@@ -89,3 +150,12 @@ class UnavailableError(ZavaError):
 
 class SetupError(Exception):
     """What an operator has to put right before Zava can serve. The message says how."""
+
+
+def place_in(text: str, position: int) -> str:
+    """Where a character is, as people and models find it: its line, and what stands there."""
+    before, after = text[: position - 1], text[position - 1 :]
+    line = before.count("\n") + 1
+    column = position - (before.rfind("\n") + 1)
+    near = after.split("\n", 1)[0][:20].rstrip()
+    return f"line {line}, character {column}{f' (near {near!r})' if near else ''}"

@@ -1,8 +1,9 @@
 """The nouns of the shop, as every layer speaks of them."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
 
@@ -174,3 +175,28 @@ class TableSchema:
     columns: tuple[ColumnSchema, ...]
     keys: tuple[tuple[str, ...], ...]
     relationships: tuple[Relationship, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultColumn:
+    """A column of an answer; no two have the same name. Types are PostgreSQL's."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A tabular answer. A row has a value for each column: what JSON can say, numbers as numbers.
+
+    Attributes:
+        truncated: which limit cut the answer short, if any.
+        stores: the names of the stores it covers.
+        as_of: the moment whose data it shows.
+    """
+
+    columns: tuple[ResultColumn, ...]
+    rows: tuple[tuple[object, ...], ...]
+    truncated: Literal["rows", "bytes"] | None
+    stores: tuple[str, ...]
+    as_of: datetime

@@ -8,6 +8,7 @@ from zava.core.model import (
     Directory,
     PerformanceFigures,
     Principal,
+    Table,
     TableSchema,
 )
 from zava.core.periods import Period
@@ -40,4 +41,19 @@ class SchemaCatalog(Protocol):
 
     async def tables(self, principal: Principal) -> Sequence[TableSchema]:
         """Every table and view that questions may use, by name; values as this principal sees them."""
+        ...
+
+
+class Sandbox(Protocol):
+    """What does this SELECT of the caller's own say?"""
+
+    async def execute_sales_query(self, principal: Principal, query: str) -> Table:
+        """The rows of any SELECT over the tables of SchemaCatalog, as far as the principal sees them.
+
+        Raises:
+            InvalidQueryError: it is wrong, and PostgreSQL says how.
+            QueryRefusedError: it is not admitted here.
+            QueryTimeoutError: it ran longer than it may.
+            QueryTooLargeError: it needed more memory or disk than it may.
+        """
         ...

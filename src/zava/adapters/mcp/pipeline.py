@@ -6,7 +6,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, get_type_hints
 
 import pydantic
@@ -39,6 +39,7 @@ class Failure:
     code: str
     message: str
     retryable: bool
+    details: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -110,7 +111,7 @@ class Pipeline:
                 return await spec.answer(principal, checked)
         except ZavaError as error:
             logger.warning("%s in %s: %s", error.code, spec.name, error.message)
-            return Failure(error.code, error.message, error.retryable)
+            return Failure(error.code, error.message, error.retryable, error.details)
         except Exception:
             reference = _reference()
             logger.exception("Internal server error in %s, reference %s", spec.name, reference)

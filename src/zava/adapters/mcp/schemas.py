@@ -38,8 +38,8 @@ def to_json(value: object) -> Json:
         return [to_json(item) for item in value]
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, date | UUID):
-        return str(value)
+    if isinstance(value, date | UUID):  # a moment too
+        return value.isoformat() if isinstance(value, date) else str(value)
     if value is None or isinstance(value, str | int | float):
         return value
     raise TypeError(f"no JSON for {type(value).__name__}")

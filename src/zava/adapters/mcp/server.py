@@ -42,7 +42,7 @@ class PipelineTool(Tool):
         outcome = await self._pipeline.call(self._spec, arguments)
         content = [TextContent(type="text", text=outcome.text)]
         if isinstance(outcome, Failure):
-            error = {"code": outcome.code, "retryable": outcome.retryable}
+            error = {"code": outcome.code, "retryable": outcome.retryable, **outcome.details}
             return ToolResult(content=content, meta={"zava/error": error}, is_error=True)
         return ToolResult(content=content, structured_content=structured(outcome))
 

@@ -1,10 +1,12 @@
 """What the model reads of a result: the same figures as the structured content, in few words."""
 
+import json
 from collections.abc import Iterable
 from decimal import Decimal
 
 from zava.core.model import ColumnSchema, TableSchema
-from zava.core.use_cases.get_store_performance import MetricChange, Seller, StorePerformance
+from zava.core.use_cases.execute_sales_query import QueryAnswer
+from zava.core.use_cases.get_store_performance import STORES_LISTED, MetricChange, Seller, StorePerformance
 
 
 def performance_text(result: StorePerformance) -> str:
@@ -62,6 +64,22 @@ def _target(result: StorePerformance) -> Iterable[str]:
 def _sellers(title: str, sellers: Iterable[Seller]) -> Iterable[str]:
     if listed := "; ".join(f"{seller.name} {_number(seller.revenue)}" for seller in sellers):
         yield f"{title}: {listed}"
+
+
+def query_text(answer: QueryAnswer) -> str:
+    """Compact JSON, column names once; then what one needs to know of it."""
+    table = {
+        "columns": {column.name: column.type for column in answer.columns},
+        "rows": answer.rows,
+    }
+    stores = ", ".join(answer.stores[:STORES_LISTED]) or "none"
+    more = f" and {len(answer.stores) - STORES_LISTED} more" if len(answer.stores) > STORES_LISTED else ""
+    cut = f"Cut short by {answer.truncated}. {answer.advice}\n" if answer.truncated else ""
+    return (
+        f"{json.dumps(table, ensure_ascii=False, separators=(',', ':'))}\n{cut}"
+        f"{answer.row_count} rows; stores: {stores}{more}; as of {answer.as_of:%Y-%m-%d %H:%M:%S %Z}; "
+        f"{answer.seconds:.3f} s"
+    )
 
 
 def schemas_text(tables: Iterable[TableSchema]) -> str:

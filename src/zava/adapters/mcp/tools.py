@@ -8,8 +8,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from zava.adapters.mcp.pipeline import ToolSpec
-from zava.adapters.mcp.texts import performance_text, schemas_text
+from zava.adapters.mcp.texts import performance_text, query_text, schemas_text
+from zava.core.errors import NotFoundError
 from zava.core.model import Principal, TableSchema
+from zava.core.use_cases.execute_sales_query import LONGEST_QUERY, ExecuteSalesQuery, QueryAnswer
 from zava.core.use_cases.get_multiple_table_schemas import MOST_TABLES, GetMultipleTableSchemas
 from zava.core.use_cases.get_store_performance import (
     LONGEST_STORE_NAME,
@@ -37,9 +39,10 @@ class CurrentDate:
 
 @dataclass(frozen=True)
 class RetailTools:
-    """Each tool hands its arguments to a use case, and the result back."""
+    """Each tool hands its arguments to a use case, and the result back. Without a query there is no such tool."""
 
     performance: GetStorePerformance
+    query: ExecuteSalesQuery | None
     schemas: GetMultipleTableSchemas
     now: Callable[[], datetime]
 
@@ -71,6 +74,23 @@ class RetailTools:
         """
         return await self.performance(principal, store, period)
 
+    async def execute_sales_query(
+        self,
+        principal: Principal,
+        postgresql_query: Annotated[
+            str, Field(min_length=1, max_length=LONGEST_QUERY, description="One PostgreSQL SELECT")
+        ],
+    ) -> QueryAnswer:
+        """Runs a SELECT of your own over the shop's tables; you see the rows of your own stores.
+
+        For what no other tool answers. Read get_multiple_table_schemas first. CTEs, windows, GROUPING SETS, LATERAL and
+        JSON are fine; nothing can be written. Group in SQL: long answers are cut short.
+        Example: {"postgresql_query": "SELECT status, count(*) FROM retail.orders GROUP BY status"}
+        """
+        if self.query is None:
+            raise NotFoundError("Queries of your own are switched off here.")
+        return await self.query(principal, postgresql_query)
+
     async def get_multiple_table_schemas(
         self,
         principal: Principal,
@@ -98,6 +118,7 @@ class RetailTools:
         """Every tool, as the pipeline takes it."""
         return (
             ToolSpec(self.get_store_performance, title="Store performance", text=performance_text),
+            *([ToolSpec(self.execute_sales_query, title="SQL query", text=query_text)] if self.query else []),
             ToolSpec(
                 self.get_multiple_table_schemas,
                 title="Table schemas",

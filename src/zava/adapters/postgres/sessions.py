@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, LiteralString, TypeAlias, TypeVar, cast
 
@@ -27,6 +27,10 @@ logger = logging.getLogger(__name__)
 
 Pool: TypeAlias = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
 Row = TypeVar("Row")
+Result = TypeVar("Result")
+
+# One snapshot for all that is asked together.
+BEGIN: LiteralString = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 # Who asks, how long it may take, and as whom it runs: one statement, so that nothing can come between.
 OPEN: LiteralString = """
@@ -83,6 +87,23 @@ class PrincipalSessions:
             ZavaError: what the failure means to the caller.
         """
         try:
+            return await self.converse(
+                principal, lambda connection, token: self._ask_once(connection, token, parameters, questions)
+            )
+        except psycopg.Error as error:
+            raise translate(error, principal, questions[0].sql) from error
+
+    async def converse(
+        self, principal: Principal, conversation: Callable[[psycopg.AsyncConnection[Any], str], Awaitable[Result]]
+    ) -> Result:
+        """What the conversation returns, on a connection of the pool and with a token that says who asks.
+
+        Raises:
+            BusyError: no connection became free in time.
+            UnavailableError: no connection can be made.
+            psycopg.Error: PostgreSQL's refusal, or a connection that failed once too often.
+        """
+        try:
             async for attempt in AsyncRetrying(
                 stop=stop_after_attempt(self._attempts),
                 wait=wait_exponential_jitter(multiplier=0.1, max=2, jitter=0.1),
@@ -91,34 +112,35 @@ class PrincipalSessions:
                 reraise=True,
             ):
                 with attempt:
-                    return await self._ask_once(principal, parameters, questions)
+                    return await self._converse_once(principal, conversation)
         except PoolTimeout as error:
             # Either all connections are at work, or none can be made.
             raise BusyError(BUSY) if self._at_work else UnavailableError(UNAVAILABLE) from error
-        except psycopg.Error as error:
-            raise translate(error, principal, questions[0].sql) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _ask_once(
-        self, principal: Principal, parameters: Mapping[str, object], questions: tuple[Question[Any], ...]
+        self,
+        connection: psycopg.AsyncConnection[Any],
+        token: str,
+        parameters: Mapping[str, object],
+        questions: tuple[Question[Any], ...],
     ) -> Answers:
-        opening = {
-            "milliseconds": self._milliseconds,
-            "token": self._key.token(principal.principal_id, now=time.time()),
-        }
+        async with connection.pipeline():
+            await connection.execute(BEGIN)
+            await connection.execute(OPEN, {"milliseconds": self._milliseconds, "token": token})
+            cursors = {question: connection.cursor(row_factory=class_row(question.row)) for question in questions}
+            for question, cursor in cursors.items():
+                await cursor.execute(question.sql, parameters)
+            await connection.execute("ROLLBACK")
+        return Answers({question: await cursor.fetchall() for question, cursor in cursors.items()})
+
+    async def _converse_once(
+        self, principal: Principal, conversation: Callable[[psycopg.AsyncConnection[Any], str], Awaitable[Result]]
+    ) -> Result:
         async with self._pool.connection() as connection:
             self._at_work += 1
             try:
-                async with connection.pipeline():
-                    await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                    await connection.execute(OPEN, opening)
-                    cursors = {
-                        question: connection.cursor(row_factory=class_row(question.row)) for question in questions
-                    }
-                    for question, cursor in cursors.items():
-                        await cursor.execute(question.sql, parameters)
-                    await connection.execute("ROLLBACK")
-                return Answers({question: await cursor.fetchall() for question, cursor in cursors.items()})
+                return await conversation(connection, self._key.token(principal.principal_id, now=time.time()))
             finally:
                 self._at_work -= 1
                 if connection.info.transaction_status not in (

@@ -29,5 +29,5 @@ LEFT JOIN pg_catalog.pg_attribute AS described
     AND described.attname = attribute.attname
 WHERE relation.relnamespace = 'retail'::regnamespace
     AND relation.relkind IN ('r', 'p', 'v')
-    AND has_table_privilege('zava_sandbox', relation.oid, 'SELECT')
+    AND has_any_column_privilege('zava_sandbox', relation.oid, 'SELECT')
 ORDER BY relation.relname, attribute.attnum

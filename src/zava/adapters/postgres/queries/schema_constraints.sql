@@ -23,5 +23,5 @@ LEFT JOIN pg_catalog.pg_class AS referenced ON rule.confrelid = referenced.oid
 CROSS JOIN LATERAL (SELECT replace(relation.relname, 'customer_records', 'customers') AS name) AS shown
 WHERE relation.relnamespace = 'retail'::regnamespace
     AND rule.contype IN ('p', 'u', 'f')
-    AND has_table_privilege('zava_sandbox', to_regclass('retail.' || quote_ident(shown.name)), 'SELECT')
+    AND has_any_column_privilege('zava_sandbox', to_regclass('retail.' || quote_ident(shown.name)), 'SELECT')
 ORDER BY shown.name, rule.contype = 'p' DESC, rule.conname

@@ -7,5 +7,5 @@ SELECT
 FROM pg_catalog.pg_class AS relation
 WHERE relation.relnamespace = 'retail'::regnamespace
     AND relation.relkind IN ('r', 'p', 'v')
-    AND has_table_privilege('zava_sandbox', relation.oid, 'SELECT')
+    AND has_any_column_privilege('zava_sandbox', relation.oid, 'SELECT')
 ORDER BY relation.relname

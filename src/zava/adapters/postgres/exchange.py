@@ -1,0 +1,70 @@
+"""Several commands in one round trip, at the level of the protocol: for what a cursor cannot ask, such as Describe."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.errors import error_from_result
+from psycopg.generators import fetch_many, pipeline_communicate
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGconn, PGresult
+
+Connection = psycopg.AsyncConnection[Any]
+
+
+class Exchange:
+    """Commands to send together. Each has one result, in their order; after a failure the others are not run."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._commands: list[Callable[[], None]] = []
+
+    def execute(self, query: str, *parameters: str) -> None:
+        """A query with parameters $1, $2, …; the answer comes as text."""
+        self._add(self._pgconn.send_query_params, query.encode(), [parameter.encode() for parameter in parameters])
+
+    def describe(self, query: str) -> None:
+        """Parses a query without running it. Adds two results; the second has names and types of the columns."""
+        self._add(self._pgconn.send_prepare, b"", query.encode())
+        self._add(self._pgconn.send_describe_prepared, b"")
+
+    async def send(self) -> Sequence[PGresult]:
+        """The result of each command.
+
+        Raises:
+            psycopg.Error: of the first command that failed.
+        """
+        self._pgconn.enter_pipeline_mode()
+        try:
+            results = await self._connection.wait(
+                _communicate(self._pgconn, [*self._commands, self._pgconn.pipeline_sync])
+            )
+        finally:
+            if not self._connection.closed:
+                self._pgconn.exit_pipeline_mode()
+        for result in results:
+            if result.status == ExecStatus.FATAL_ERROR:
+                raise error_from_result(result, encoding=self._connection.info.encoding)
+        return results
+
+    @property
+    def _pgconn(self) -> PGconn:
+        return self._connection.pgconn
+
+    def _add(self, send: Callable[..., None], *arguments: object) -> None:
+        self._commands.append(partial(send, *arguments))
+
+
+def _communicate(pgconn: PGconn, commands: Sequence[Callable[[], None]]) -> PQGen[list[PGresult]]:
+    results = yield from pipeline_communicate(pgconn, deque(commands))
+    while len(results) < len(commands):
+        results.append((yield from fetch_many(pgconn)))
+    return [result for (result, *_) in results]
+
+
+def texts(result: PGresult) -> list[str]:
+    """The first column of each row."""
+    return [(result.get_value(row, 0) or b"").decode() for row in range(result.ntuples)]

@@ -1,0 +1,146 @@
+"""Free SQL in PostgreSQL's sandbox: one round trip, in a transaction that is always rolled back."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.pq.abc import PGresult
+
+from zava.adapters.postgres.exchange import Exchange, texts
+from zava.adapters.postgres.guard import Relations, check
+from zava.adapters.postgres.sandbox_errors import PREFIX, SUFFIX, explain
+from zava.adapters.postgres.sandbox_rows import Answer, read_answer
+from zava.adapters.postgres.sessions import BEGIN, PrincipalSessions
+from zava.adapters.postgres.sql import load
+from zava.core.errors import QueryRefusedError, QueryTimeoutError
+from zava.core.model import Principal, ResultColumn, Table
+from zava.core.ports import Sandbox, SchemaCatalog
+
+# As the runner sees names, so that the columns described are the columns sent.
+SEARCH_PATH = "sandbox_functions, pg_catalog, retail, public, pg_temp"
+# How long it may take, as whom it is listed (so that an operator finds a query and its principal), how it reads names
+# and days, and who asks.
+OPEN = """
+    SELECT
+        set_config('statement_timeout', $1, true),
+        set_config('application_name', $2, true),
+        set_config('search_path', $3, true),
+        set_config('TimeZone', access.business_time_zone(), true),
+        access.seal_context($4)
+"""
+RUN = load("execute_sales_query")
+LONGEST_NAME = 63
+GRACE_SECONDS = 1
+MOST_COLUMNS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxLimits:
+    """What one query may take. The caller cannot raise it.
+
+    Attributes:
+        most_rows: rows of an answer.
+        most_bytes: bytes of all its rows as JSON.
+        seconds: of the query in PostgreSQL.
+    """
+
+    most_rows: int = 1_000
+    most_bytes: int = 262_144
+    seconds: float = 15.0
+
+
+class PostgresSandbox(Sandbox):
+    """Runs a SELECT as zava_sandbox, behind the guard."""
+
+    def __init__(
+        self,
+        sessions: PrincipalSessions,
+        catalog: SchemaCatalog,
+        limits: SandboxLimits,
+        guard: Callable[[str, Relations], str] = check,
+    ) -> None:
+        """A sandbox.
+
+        Args:
+            sessions: over connections of its own, so that free SQL never keeps other questions waiting.
+            catalog: knows the tables that queries may use.
+            limits: of each query.
+            guard: returns the statement to run, or raises.
+        """
+        self._sessions = sessions
+        self._catalog = catalog
+        self._limits = limits
+        self._guard = guard
+        self._relations: Relations = {}
+
+    async def execute_sales_query(self, principal: Principal, query: str) -> Table:
+        statement = await self._admit(principal, query)
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(self._limits.seconds + GRACE_SECONDS):
+                answer, columns = await self._sessions.converse(
+                    principal, lambda connection, token: self._run(connection, token, principal, statement)
+                )
+        except TimeoutError:
+            raise QueryTimeoutError(f"The query ran for {self._limits.seconds:g} seconds.", query) from None
+        except psycopg.Error as error:
+            raise explain(error, principal, query, self._relations, time.monotonic() - started) from error
+        return Table(columns, answer.rows, answer.truncated, answer.stores, answer.as_of)
+
+    async def _admit(self, principal: Principal, query: str) -> str:
+        """Asks the guard. A table that it does not know may be new: then the tables are read once more."""
+        try:
+            return self._guard(query, self._relations)
+        except QueryRefusedError as refused:
+            if refused.reason != "relation":
+                raise
+            tables = await self._catalog.tables(principal)
+            self._relations = {table.name: [column.name for column in table.columns] for table in tables}
+            return self._guard(query, self._relations)
+
+    async def _run(
+        self, connection: psycopg.AsyncConnection[Any], token: str, principal: Principal, statement: str
+    ) -> tuple[Answer, tuple[ResultColumn, ...]]:
+        exchange = Exchange(connection)
+        exchange.execute(BEGIN)
+        exchange.execute(
+            OPEN,
+            str(int(self._limits.seconds * 1000)),
+            f"{principal.principal_id} {principal.name}"[:LONGEST_NAME],
+            SEARCH_PATH,
+            token,
+        )
+        # Names and types come from here, of an empty answer too.
+        exchange.describe(f"{PREFIX}{statement}{SUFFIX}")
+        exchange.execute(RUN, statement, str(self._limits.most_rows), str(self._limits.most_bytes))
+        exchange.execute("ROLLBACK")
+        _begin, _open, _parse, described, answer, *_ = await exchange.send()
+        return read_answer(texts(answer)), _columns(described)
+
+
+def _columns(described: PGresult) -> tuple[ResultColumn, ...]:
+    """The columns, with names made unique: a join may bring the same name twice."""
+    taken: set[str] = set()
+    columns = []
+    for index in range(described.nfields):
+        written = name = (described.fname(index) or b"").decode()
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{written}_{number}"
+        taken.add(name)
+        columns.append(ResultColumn(name, _type_name(described.ftype(index), described.fmod(index))))
+    if len(columns) > MOST_COLUMNS:
+        raise QueryRefusedError("size", f"The answer has {len(columns)} columns. Name the columns you need.")
+    return tuple(columns)
+
+
+def _type_name(oid: int, modifier: int) -> str:
+    """What PostgreSQL calls a type; "other" for those that an extension brought."""
+    known = psycopg.adapters.types.get(oid)
+    if known is None:
+        return "other"
+    return known.get_type_display(oid=oid, fmod=modifier)

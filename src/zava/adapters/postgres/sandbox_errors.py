@@ -1,0 +1,70 @@
+"""What PostgreSQL's refusal of free SQL means to its author, in PostgreSQL's words where they help."""
+
+import re
+from collections.abc import Collection
+from difflib import get_close_matches
+from itertools import chain
+
+import psycopg
+
+from zava.adapters.postgres.errors import is_connection_failure, translate
+from zava.adapters.postgres.guard import Relations
+from zava.core.errors import InvalidQueryError, QueryRefusedError, QueryTimeoutError, QueryTooLargeError
+from zava.core.model import Principal
+
+# What stands around the caller's text, here and in sandbox.run().
+PREFIX = "SELECT * FROM ("
+SUFFIX = "\n) AS q"
+MISSING_COLUMN = re.compile(r'column "?([^"]+?)"? does not exist')
+TOO_LARGE = "The query needs more memory or disk than one query may have. Filter or group before you join or sort."
+NARROW = "Narrow it: fewer days or stores, a filter, or sums instead of rows."
+
+# The author's own faults, by SQLSTATE or its class: data, cardinality, syntax and names, not supported, too complex.
+FAULTS = ("21", "22", "42", "0A", "54")
+
+
+def explain(error: psycopg.Error, principal: Principal, query: str, relations: Relations, seconds: float) -> Exception:
+    """The error to raise in place of PostgreSQL's.
+
+    Args:
+        error: what came back.
+        principal: who asked.
+        query: the text of the caller's own.
+        relations: the tables that queries may use, for names that are nearly right.
+        seconds: how long it ran.
+    """
+    state = error.sqlstate or ""
+    message = (error.diag.message_primary or "").replace("\n", " ")
+    if is_connection_failure(error):
+        return translate(error, principal, query)
+    if state in ("42501", "25006", "2F003"):
+        return QueryRefusedError("permission", f"This is not available here: {message}.")
+    if state == "57014":
+        return QueryTimeoutError(f"The query was stopped after {seconds:.1f} seconds. {NARROW}", query)
+    if state in ("53200", "53400"):
+        return QueryTooLargeError(TOO_LARGE, query)
+    if state.startswith(FAULTS):
+        return InvalidQueryError(
+            message,
+            query=query,
+            hint=error.diag.message_hint or _nearest_column(message, relations),
+            position=_position(error, query),
+            sqlstate=state,
+        )
+    return translate(error, principal, query)
+
+
+def _position(error: psycopg.Error, query: str) -> int | None:
+    """Where in the caller's own text: the wrapper around it is not the caller's business."""
+    found = error.diag.statement_position or error.diag.internal_position
+    if found is None:
+        return None
+    return max(1, min(int(found) - len(PREFIX), len(query)))
+
+
+def _nearest_column(message: str, relations: Relations) -> str | None:
+    if not (match := MISSING_COLUMN.search(message)):
+        return None
+    columns: Collection[str] = sorted(set(chain.from_iterable(relations.values())))
+    nearest = get_close_matches(match[1].rsplit(".", 1)[-1], columns, n=1)
+    return f"Did you mean {nearest[0]}?" if nearest else None
