@@ -256,7 +256,7 @@ def _check_function(node: Node, _: Relations) -> None:
         # A search for one long text in another is not interrupted by a timeout. strpos() is bounded; this one is a
         # keyword of the grammar, for which no function of ours can stand in.
         needles = [part.get("A_Const", {}).get("sval", {}).get("sval") for part in node.fields.get("args", ())[1:]]
-        if not all(needle and len(needle) <= LONGEST_NEEDLE for needle in needles):
+        if len(needles) != 1 or not all(needle and len(needle) <= LONGEST_NEEDLE for needle in needles):
             raise _Refusal(
                 "function", "Here position() takes a short text that is written out. Use strpos(text, part)."
             )
