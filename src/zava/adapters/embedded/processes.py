@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from zava.adapters.embedded.accounts import Account
 _PR_SET_PDEATHSIG = 1
 # Nothing of our environment: neither keys meant for us nor PG* variables meant for psql.
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+# Of a process of its own: work_mem bounds sorts and hashes, and nothing else bounds a value that grows.
+_MOST_MEMORY = 512 * 1024 * 1024
 _PATIENCE = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0))
 
 
@@ -45,13 +48,18 @@ def spawn(
 
 
 def _following_us(at_our_death: signal.Signals) -> Callable[[], None] | None:
-    """For the child between fork and exec: have the kernel send a signal once we die, even of `kill -9`."""
+    """For the child between fork and exec: bound its memory, and have the kernel send a signal once we die.
+
+    Even of `kill -9`.
+    """
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl  # loaded now: the child must not import or allocate more than it has to
     parent = os.getpid()
 
     def follow() -> None:
+        # Inherited by each of its processes. Shared memory is not counted; one value may not take all the rest.
+        resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY, _MOST_MEMORY))
         prctl(_PR_SET_PDEATHSIG, at_our_death)
         if os.getppid() != parent:  # died before the kernel knew
             os._exit(1)

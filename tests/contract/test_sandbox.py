@@ -1,0 +1,294 @@
+"""The sandbox on a real PostgreSQL: what it lets free SQL do, how it ends, and what it says."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString
+
+import psycopg
+import pytest
+from psycopg.rows import scalar_row
+
+from tests import tiny_shop
+from tests.contract.conftest import KEY, TestDatabase, new_pool
+from zava.adapters.postgres.guard import Relations, check
+from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
+from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
+from zava.adapters.postgres.sessions import PrincipalSessions
+from zava.adapters.postgres.vocabulary import BOUNDED, FUNCTIONS, VECTOR_FUNCTIONS
+from zava.core.errors import InvalidQueryError, QueryRefusedError, QueryTimeoutError, QueryTooLargeError, ZavaError
+from zava.core.model import ResultColumn, Table
+
+SEATTLE = tiny_shop.SEATTLE.principal
+TACOMA = tiny_shop.TACOMA.principal
+ENDLESS = "SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b"
+
+Guard = Callable[[str, Relations], str]
+
+
+def no_guard(query: str, _: Relations) -> str:
+    return query
+
+
+@asynccontextmanager
+async def sandbox_of(
+    database: TestDatabase, limits: SandboxLimits | None = None, guard: Guard = check
+) -> AsyncIterator[PostgresSandbox]:
+    async with new_pool(database) as pool:
+        sessions = PrincipalSessions(pool, lambda: KEY)
+        yield PostgresSandbox(sessions, PostgresSchemaCatalog(sessions), limits or SandboxLimits(), guard)
+
+
+async def ask(database: TestDatabase, query: str, limits: SandboxLimits | None = None, guard: Guard = check) -> Table:
+    async with sandbox_of(database, limits, guard) as sandbox:
+        return await sandbox.execute_sales_query(SEATTLE, query)
+
+
+def scalars(database: TestDatabase, query: LiteralString) -> list[Any]:
+    with psycopg.connect(database.admin_dsn, autocommit=True) as connection:
+        return connection.cursor(row_factory=scalar_row).execute(query).fetchall()
+
+
+async def test_columns_have_names_of_their_own_and_types_even_when_there_are_no_rows(
+    tiny_database: TestDatabase,
+) -> None:
+    table = await ask(tiny_database, "SELECT o.store_id, s.store_id, total_amount FROM orders o, stores s WHERE false")
+    assert table.columns == (
+        ResultColumn("store_id", "uuid"),
+        ResultColumn("store_id_2", "uuid"),
+        ResultColumn("total_amount", "numeric(10,2)"),
+    )
+    assert table.rows == ()
+
+
+async def test_values_keep_their_order_and_their_cents(tiny_database: TestDatabase) -> None:
+    table = await ask(
+        tiny_database,
+        """
+        SELECT 1234567.89 AS a, 2.00 AS a, NULL AS c, true AS d, 'é' AS e, ARRAY[1, 2] AS f,
+            jsonb_build_object('x', 1, 'y', jsonb_build_array(0.5)) AS g, date '2026-03-01' AS h, 'NaN'::numeric AS i
+        """,
+    )
+    assert table.rows == ((1234567.89, 2, None, True, "é", [1, 2], {"x": 1, "y": [0.5]}, "2026-03-01", "NaN"),)
+
+
+async def test_rows_and_bytes_are_limited(tiny_database: TestDatabase) -> None:
+    rows = await ask(tiny_database, "SELECT * FROM generate_series(1, 10)", SandboxLimits(most_rows=3))
+    assert ([row[0] for row in rows.rows], rows.truncated) == ([1, 2, 3], "rows")
+    exact = await ask(tiny_database, "SELECT * FROM generate_series(1, 3)", SandboxLimits(most_rows=3))
+    assert (len(exact.rows), exact.truncated) == (3, None)
+    cut = await ask(
+        tiny_database, "SELECT repeat('x', 500) FROM generate_series(1, 10)", SandboxLimits(most_bytes=2000)
+    )
+    assert (len(cut.rows), cut.truncated) == (3, "bytes")
+
+
+async def test_too_many_columns_are_refused(tiny_database: TestDatabase) -> None:
+    with pytest.raises(QueryRefusedError, match="201 columns"):
+        await ask(tiny_database, f"SELECT {', '.join('1' * 201)}")
+
+
+@pytest.mark.parametrize(
+    ("query", "error", "says"),
+    [
+        (
+            "SELECT\n  order_dat\nFROM orders",
+            InvalidQueryError,
+            r"order_dat.* line 2, character 3 .*orders\.order_date",
+        ),
+        ("SELECT quantiti FROM order_items, orders WHERE 1 = 1", InvalidQueryError, r"quantiti.*quantity"),
+        ("SELECT 'é', 1 / 0", InvalidQueryError, r"division by zero\."),
+        ("SELECT 'x'::integer", InvalidQueryError, 'invalid input syntax for type integer: "x" at line 1, character 8'),
+        (
+            "SELECT sum(name) FROM stores",
+            InvalidQueryError,
+            r"function sum\(text\) does not exist at line 1, character 8",
+        ),
+        ("SELECT store_id FROM stores GROUP BY name", InvalidQueryError, "must appear in the GROUP BY"),
+        ("SELECT lpad('x', 1000000)", InvalidQueryError, "at most 1,000"),
+        ("SELECT (SELECT name FROM products)", InvalidQueryError, "more than one row"),
+    ],
+)
+async def test_a_wrong_query_is_told_what_postgresql_says_of_it_and_nothing_of_the_sandbox(
+    tiny_database: TestDatabase, query: str, error: type[ZavaError], says: str
+) -> None:
+    with pytest.raises(error, match=says) as raised:
+        await ask(tiny_database, query)
+    assert "SELECT * FROM (" not in raised.value.message
+    assert "sandbox" not in raised.value.message
+
+
+async def test_a_query_that_takes_too_long_is_stopped_and_says_how_long_it_ran(tiny_database: TestDatabase) -> None:
+    with pytest.raises(QueryTimeoutError, match=r"stopped after 0\.\d seconds\. Narrow it"):
+        await ask(tiny_database, ENDLESS, SandboxLimits(seconds=0.3))
+
+
+async def test_a_query_that_is_cancelled_ends_and_leaves_its_connection_to_the_next(
+    tiny_database: TestDatabase,
+) -> None:
+    async with sandbox_of(tiny_database) as sandbox:
+        before = await sandbox.execute_sales_query(SEATTLE, "SELECT 1")
+        task = asyncio.create_task(sandbox.execute_sales_query(SEATTLE, ENDLESS))
+        await until(lambda: running(tiny_database) == 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await until(lambda: running(tiny_database) == 0)
+        assert (await sandbox.execute_sales_query(SEATTLE, "SELECT 1")).rows == before.rows
+
+
+def running(database: TestDatabase) -> int:
+    return len(
+        scalars(
+            database,
+            "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND usename = 'zava_app'"
+            " AND datname = current_database()",
+        )
+    )
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+async def test_days_are_those_of_the_shop(tiny_database: TestDatabase) -> None:
+    table = await ask(tiny_database, "SELECT current_date = (now() AT TIME ZONE 'America/Los_Angeles')::date")
+    assert table.rows == ((True,),)
+
+
+async def test_one_tenants_plan_serves_nobody_else(tiny_database: TestDatabase) -> None:
+    query = "SELECT name FROM stores"
+    async with sandbox_of(tiny_database) as sandbox:
+        for _ in range(8):
+            assert (await sandbox.execute_sales_query(SEATTLE, query)).rows == (("Seattle",),)
+            assert (await sandbox.execute_sales_query(TACOMA, query)).rows == (("Tacoma",),)
+
+
+async def test_every_table_that_the_schema_tool_shows_can_be_asked_for_all_its_columns(
+    tiny_database: TestDatabase,
+) -> None:
+    async with new_pool(tiny_database) as pool:
+        sessions = PrincipalSessions(pool, lambda: KEY)
+        catalog = PostgresSchemaCatalog(sessions)
+        sandbox = PostgresSandbox(sessions, catalog, SandboxLimits())
+        tables = await catalog.tables(SEATTLE)
+        assert len(tables) > 10
+        for table in tables:
+            columns = ", ".join(column.name for column in table.columns)
+            for query in (f"SELECT {columns} FROM retail.{table.name}", f"SELECT * FROM {table.name}"):  # noqa: S608
+                answer = await sandbox.execute_sales_query(SEATTLE, query)
+                assert [column.name for column in answer.columns] == [column.name for column in table.columns]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT ctid FROM orders",
+        "SELECT xmin FROM orders",
+        "SELECT tableoid FROM order_items",
+        "SELECT set_config('zava.context', '', true)",
+        "SELECT current_setting('zava.context')",
+        "SELECT pg_sleep(1)",
+        "SELECT * FROM pg_stat_activity",
+        "SELECT * FROM pg_class",
+        "SELECT * FROM access.principals",
+        "SELECT * FROM customer_records",
+        "SELECT access.sign('seal', 'x')",
+        "SELECT sandbox.run('SELECT 1', 1, 1)",
+        "SELECT format('%900000000s', 1)",
+        "SELECT pg_catalog.lpad('x', 900000000)",
+        "SELECT pg_catalog.repeat('x', 900000000)",
+        "SELECT query_to_xml('SELECT 1', true, true, '')",
+        "SELECT access.seal_context('x')",
+    ],
+)
+async def test_postgresql_refuses_by_itself_what_the_guard_would(tiny_database: TestDatabase, query: str) -> None:
+    with pytest.raises(QueryRefusedError, match="permission denied") as refused:
+        await ask(tiny_database, query, guard=no_guard)
+    assert refused.value.reason == "permission"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1; SELECT 2",
+        "INSERT INTO orders DEFAULT VALUES",
+        "EXPLAIN SELECT 1",
+        "SHOW ALL",
+        "COMMIT",
+        "SELECT 1) AS q; DELETE FROM retail.orders; --",
+        "WITH gone AS (DELETE FROM orders RETURNING 1) SELECT * FROM gone",
+        "SELECT 1 INTO x",
+    ],
+)
+async def test_the_grammar_admits_one_select_and_nothing_else(tiny_database: TestDatabase, query: str) -> None:
+    with pytest.raises((InvalidQueryError, QueryRefusedError)):
+        await ask(tiny_database, query, guard=no_guard)
+
+
+async def test_a_text_that_is_too_long_is_refused_by_postgresql_too(tiny_database: TestDatabase) -> None:
+    with pytest.raises(InvalidQueryError, match=r"longer than 20,000 bytes"):
+        await ask(tiny_database, f"SELECT '{'x' * 20_000}'", guard=no_guard)
+
+
+async def test_one_value_cannot_take_all_the_memory(tiny_database: TestDatabase) -> None:
+    doubling = "WITH RECURSIVE t(s) AS (SELECT 'x' UNION ALL SELECT s || s FROM t) SELECT max(length(s)) FROM t"
+    with pytest.raises((QueryTooLargeError, QueryTimeoutError, InvalidQueryError)):
+        await ask(tiny_database, doubling, SandboxLimits(seconds=5))
+
+
+def test_free_sql_may_call_the_functions_that_the_guard_knows_and_no_others(tiny_database: TestDatabase) -> None:
+    allowed = scalars(
+        tiny_database,
+        """
+        SELECT DISTINCT f.proname
+        FROM pg_proc AS f
+        WHERE has_function_privilege('zava_sandbox', f.oid, 'EXECUTE')
+            AND f.pronamespace IN ('pg_catalog'::regnamespace, 'sandbox_functions'::regnamespace)
+            AND f.oid NOT IN (SELECT oprcode FROM pg_operator)
+            AND f.oid NOT IN (SELECT castfunc FROM pg_cast)
+        """,
+    )
+    known = scalars(
+        tiny_database, "SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace"
+    )
+    assert set(allowed) - FUNCTIONS - BOUNDED == set()
+    # An operator or a cast may stand behind a name as well.
+    callable_by_name = set(
+        scalars(
+            tiny_database, "SELECT proname FROM pg_proc WHERE has_function_privilege('zava_sandbox', oid, 'EXECUTE')"
+        )
+    )
+    assert (FUNCTIONS | BOUNDED) & set(known) - callable_by_name == set()
+    if scalars(tiny_database, "SELECT 1 FROM pg_extension WHERE extname = 'vector'"):
+        assert callable_by_name >= VECTOR_FUNCTIONS
+
+
+def test_free_sql_may_execute_nothing_of_ours_but_policies_and_bounded_functions(tiny_database: TestDatabase) -> None:
+    assert sorted(
+        scalars(
+            tiny_database,
+            """
+            SELECT f.oid::regprocedure::text FROM pg_proc AS f
+            WHERE f.pronamespace IN ('access'::regnamespace, 'sandbox'::regnamespace, 'retail'::regnamespace)
+                AND has_function_privilege('zava_sandbox', f.oid, 'EXECUTE')
+            """,
+        )
+    ) == ["access.has_grant(text)", "access.my_stores()", "access.sees_all_stores()"]
+
+
+def test_the_sandbox_has_no_members_and_no_language(tiny_database: TestDatabase) -> None:
+    assert scalars(
+        tiny_database,
+        """
+        SELECT has_language_privilege('zava_sandbox', 'plpgsql', 'USAGE')
+            OR has_language_privilege('zava_sandbox', 'sql', 'USAGE')
+            OR EXISTS (SELECT FROM pg_auth_members WHERE roleid = 'zava_sandbox'::regrole AND member <> 10)
+            OR has_schema_privilege('zava_sandbox', 'sandbox', 'CREATE')
+            OR has_schema_privilege('zava_sandbox', 'sandbox_functions', 'CREATE')
+        """,
+    ) == [False]
