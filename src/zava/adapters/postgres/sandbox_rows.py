@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+MOST_DIGITS = 300
+LARGEST_EXACT = 2**53
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -24,10 +27,15 @@ class _Pairs(list[tuple[str, Any]]):
 def _number(text: str) -> int | float:
     """A number with a point. Cents survive: a float prints the shortest text that means it."""
     value = float(text)
-    return int(value) if value.is_integer() else value
+    return int(value) if value.is_integer() and abs(value) < LARGEST_EXACT else value
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=_Pairs, parse_float=_number)
+def _whole_number(text: str) -> int | float:
+    """More digits than Python reads as a whole number are still a number."""
+    return int(text) if len(text) < MOST_DIGITS else float(text)
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_Pairs, parse_float=_number, parse_int=_whole_number)
 
 
 def read_answer(lines: Sequence[str]) -> Answer:
