@@ -46,6 +46,9 @@ UNTAGGED = {
     "fval": "Float",
     "sval": "String",
     "boolval": "Boolean",
+    "bsval": "BitString",
+    "search_clause": "CTESearchClause",
+    "cycle_clause": "CTECycleClause",
 }
 
 STATEMENTS = {
@@ -312,6 +315,7 @@ CHECKS: dict[str, Callable[[Node, Relations], None] | None] = {
     **dict.fromkeys(
         """
         A_ArrayExpr A_Const A_Indices A_Indirection A_Star Alias Boolean BooleanTest BoolExpr CaseExpr CaseWhen
+        CTECycleClause CTESearchClause
         CoalesceExpr CollateClause ColumnDef Float GroupingFunc GroupingSet Integer JoinExpr List MinMaxExpr
         NamedArgExpr NullTest RangeFunction RangeSubselect ResTarget RowExpr String TypeCast WindowDef WithClause
         """.split()
