@@ -65,7 +65,10 @@ DECLARE
     -- Without a bound these make a gigabyte, or search one, and no timeout interrupts them. Bounded functions of the
     -- same names lie in sandbox_functions, which free SQL searches first; only they may call the originals.
     unbounded text[] := ARRAY[
-        'lpad', 'rpad', 'repeat', 'replace', 'split_part', 'string_to_array', 'string_to_table', 'strpos'
+        'lpad', 'rpad', 'repeat', 'replace', 'split_part', 'string_to_array', 'string_to_table', 'strpos',
+        -- and what stands behind the operators that are bounded there
+        'arraycontains', 'arraycontained', 'arrayoverlap', 'jsonb_contains', 'jsonb_contained', 'jsonb_exists_any',
+        'jsonb_exists_all', 'pg_column_size'
     ];
     of_plain_types CONSTANT text := '
         SELECT f.oid, f.proname
@@ -85,15 +88,20 @@ BEGIN
     EXECUTE '
         SELECT string_agg(plain.oid::regprocedure::text, '', '')
         FROM (' || of_plain_types || ') AS plain
-        WHERE plain.proname = ANY ($2)
-            OR plain.oid IN (SELECT oprcode FROM pg_operator)
-            OR plain.oid IN (SELECT castfunc FROM pg_cast WHERE castsource = ANY ($1) AND casttarget = ANY ($1))
-    ' INTO STRICT allowed USING plain_types, names;
+        WHERE plain.proname <> ALL ($3)
+            AND plain.oid <> ''pg_catalog.jsonb_delete(jsonb, text[])''::regprocedure
+            AND (
+                plain.proname = ANY ($2)
+                OR plain.oid IN (SELECT oprcode FROM pg_operator)
+                OR plain.oid IN (SELECT castfunc FROM pg_cast WHERE castsource = ANY ($1) AND casttarget = ANY ($1))
+            )
+    ' INTO STRICT allowed USING plain_types, names, unbounded;
     EXECUTE 'GRANT EXECUTE ON ROUTINE ' || allowed || ' TO zava_sandbox, zava_functions';
     EXECUTE '
         SELECT string_agg(plain.oid::regprocedure::text, '', '')
         FROM (' || of_plain_types || ') AS plain
         WHERE plain.proname = ANY ($2)
+            OR plain.oid = ''pg_catalog.jsonb_delete(jsonb, text[])''::regprocedure
     ' INTO STRICT allowed USING plain_types, unbounded;
     EXECUTE 'GRANT EXECUTE ON ROUTINE ' || allowed || ' TO zava_functions';
 

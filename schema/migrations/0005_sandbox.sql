@@ -191,3 +191,121 @@ GRANT EXECUTE ON FUNCTION
     sandbox_functions.strpos(text, text), sandbox_functions.split_part(text, text, integer),
     sandbox_functions.string_to_array(text, text, text), sandbox_functions.string_to_table(text, text, text)
 TO zava_sandbox;
+
+-- Operators that compare each part of one value with each of another are not interrupted either. Free SQL finds these
+-- first, and may not use PostgreSQL's own.
+
+CREATE FUNCTION sandbox_functions.array_contains(a anyarray, b anyarray) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF cardinality(a)::bigint * cardinality(b) > 20000000 THEN
+        RAISE EXCEPTION '@>: the values are too long' USING ERRCODE = '54000';
+    END IF;
+    RETURN a OPERATOR(pg_catalog.@>) b;
+END
+$$;
+CREATE OPERATOR sandbox_functions.@> (LEFTARG = anyarray, RIGHTARG = anyarray, FUNCTION = sandbox_functions.array_contains);
+
+CREATE FUNCTION sandbox_functions.array_contained(a anyarray, b anyarray) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF cardinality(a)::bigint * cardinality(b) > 20000000 THEN
+        RAISE EXCEPTION '<@: the values are too long' USING ERRCODE = '54000';
+    END IF;
+    RETURN a OPERATOR(pg_catalog.<@) b;
+END
+$$;
+CREATE OPERATOR sandbox_functions.<@ (LEFTARG = anyarray, RIGHTARG = anyarray, FUNCTION = sandbox_functions.array_contained);
+
+CREATE FUNCTION sandbox_functions.array_overlaps(a anyarray, b anyarray) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF cardinality(a)::bigint * cardinality(b) > 20000000 THEN
+        RAISE EXCEPTION '&&: the values are too long' USING ERRCODE = '54000';
+    END IF;
+    RETURN a OPERATOR(pg_catalog.&&) b;
+END
+$$;
+CREATE OPERATOR sandbox_functions.&& (LEFTARG = anyarray, RIGHTARG = anyarray, FUNCTION = sandbox_functions.array_overlaps);
+
+CREATE FUNCTION sandbox_functions.jsonb_contains(a jsonb, b jsonb) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF pg_column_size(a)::bigint * pg_column_size(b) / 64 > 20000000 THEN
+        RAISE EXCEPTION '@>: the values are too long' USING ERRCODE = '54000';
+    END IF;
+    RETURN a OPERATOR(pg_catalog.@>) b;
+END
+$$;
+CREATE OPERATOR sandbox_functions.@> (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = sandbox_functions.jsonb_contains);
+
+CREATE FUNCTION sandbox_functions.jsonb_contained(a jsonb, b jsonb) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF pg_column_size(a)::bigint * pg_column_size(b) / 64 > 20000000 THEN
+        RAISE EXCEPTION '<@: the values are too long' USING ERRCODE = '54000';
+    END IF;
+    RETURN a OPERATOR(pg_catalog.<@) b;
+END
+$$;
+CREATE OPERATOR sandbox_functions.<@ (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = sandbox_functions.jsonb_contained);
+
+CREATE FUNCTION sandbox_functions.jsonb_exists_any(a jsonb, b text[]) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF pg_column_size(a)::bigint * cardinality(b) / 8 > 20000000 THEN
+        RAISE EXCEPTION '?|: the values are too long' USING ERRCODE = '54000';
+    END IF;
+    RETURN a OPERATOR(pg_catalog.?|) b;
+END
+$$;
+CREATE OPERATOR sandbox_functions.?| (LEFTARG = jsonb, RIGHTARG = text[], FUNCTION = sandbox_functions.jsonb_exists_any);
+
+CREATE FUNCTION sandbox_functions.jsonb_exists_all(a jsonb, b text[]) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF pg_column_size(a)::bigint * cardinality(b) / 8 > 20000000 THEN
+        RAISE EXCEPTION '?&: the values are too long' USING ERRCODE = '54000';
+    END IF;
+    RETURN a OPERATOR(pg_catalog.?&) b;
+END
+$$;
+CREATE OPERATOR sandbox_functions.?& (LEFTARG = jsonb, RIGHTARG = text[], FUNCTION = sandbox_functions.jsonb_exists_all);
+
+CREATE FUNCTION sandbox_functions.jsonb_without(a jsonb, b text[]) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF pg_column_size(a)::bigint * cardinality(b) / 8 > 20000000 THEN
+        RAISE EXCEPTION '-: the values are too long' USING ERRCODE = '54000';
+    END IF;
+    RETURN a OPERATOR(pg_catalog.-) b;
+END
+$$;
+CREATE OPERATOR sandbox_functions.- (LEFTARG = jsonb, RIGHTARG = text[], FUNCTION = sandbox_functions.jsonb_without);
+
+GRANT EXECUTE ON FUNCTION
+    sandbox_functions.array_contains(anyarray, anyarray),
+    sandbox_functions.array_contained(anyarray, anyarray),
+    sandbox_functions.array_overlaps(anyarray, anyarray),
+    sandbox_functions.jsonb_contains(jsonb, jsonb),
+    sandbox_functions.jsonb_contained(jsonb, jsonb),
+    sandbox_functions.jsonb_exists_any(jsonb, text[]),
+    sandbox_functions.jsonb_exists_all(jsonb, text[]),
+    sandbox_functions.jsonb_without(jsonb, text[])
+TO zava_sandbox;

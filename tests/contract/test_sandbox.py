@@ -235,6 +235,44 @@ async def test_a_text_that_is_too_long_is_refused_by_postgresql_too(tiny_databas
         await ask(tiny_database, f"SELECT '{'x' * 20_000}'", guard=no_guard)
 
 
+@pytest.mark.parametrize(
+    "comparison",
+    [
+        "array_agg(a) @> array_agg(a + 1)",
+        "array_agg(a) <@ array_agg(a + 1)",
+        "array_agg(a) && array_agg(-a)",
+        "jsonb_agg(a) @> jsonb_agg(a + 1)",
+        "jsonb_agg(a) <@ jsonb_agg(a + 1)",
+        "jsonb_agg(a::text) ?| array_agg(a || 'x')",
+        "jsonb_agg(a::text) ?& array_agg(a::text)",
+        "jsonb_agg(a::text) - array_agg(a || 'x')",
+    ],
+)
+async def test_comparisons_of_everything_with_everything_are_bounded(
+    tiny_database: TestDatabase, comparison: str
+) -> None:
+    with pytest.raises(InvalidQueryError, match="the values are too long"):
+        await ask(tiny_database, f"SELECT {comparison} FROM generate_series(1, 100000) AS a")  # noqa: S608
+
+
+async def test_bounded_operators_answer_as_postgresqls_own(tiny_database: TestDatabase) -> None:
+    table = await ask(
+        tiny_database,
+        """
+        SELECT ARRAY[1, 2] @> ARRAY[1] AS a, ARRAY[3] <@ '{1,2}' AS b, ARRAY['x'] && ARRAY['x'] AS c,
+            '{"a": 1}'::jsonb @> '{"a": 1}' AS d, '{"a": 1}'::jsonb ?| ARRAY['b'] AS e,
+            '{"a": 1, "b": 2}'::jsonb - ARRAY['a'] AS f, '{"a": 1, "b": 2}'::jsonb - 'a' AS g
+        """,
+    )
+    assert table.rows == ((True, False, True, True, False, {"b": 2}, {"b": 2}),)
+
+
+async def test_numbers_of_any_length_are_answered(tiny_database: TestDatabase) -> None:
+    table = await ask(tiny_database, "SELECT 10::numeric ^ 5000 AS a, 1 / 3::numeric(1000, 999) AS b, 2 ^ 60::numeric")
+    assert len(str(table.rows[0][0])) > 5000
+    assert table.rows[0][2] == 2**60
+
+
 async def test_one_value_cannot_take_all_the_memory(tiny_database: TestDatabase) -> None:
     doubling = "WITH RECURSIVE t(s) AS (SELECT 'x' UNION ALL SELECT s || s FROM t) SELECT max(length(s)) FROM t"
     with pytest.raises((QueryTooLargeError, QueryTimeoutError, InvalidQueryError)):

@@ -14,6 +14,7 @@ import pgparse
 
 from zava.adapters.postgres.vocabulary import (
     BOUNDED,
+    BOUNDED_OPERATORS,
     FUNCTIONS,
     INSTEAD,
     OPERATORS,
@@ -278,7 +279,8 @@ def _check_operator(node: Node, _: Relations) -> None:
     for field in ("name", "operName"):
         if field in node.fields:
             *schema, name = node.words(field)
-            if schema not in ([], ["pg_catalog"]) or name not in OPERATORS | WORDED_OPERATORS:
+            known = name in OPERATORS | WORDED_OPERATORS
+            if schema not in ([], ["pg_catalog"]) or (schema and name in BOUNDED_OPERATORS) or not known:
                 raise _Refusal("operator", f"The operator {name[:LONGEST_NEEDLE]} is not available here.")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+# A longer one is no number that JSON's readers agree on: it stays a text.
 MOST_DIGITS = 300
 LARGEST_EXACT = 2**53
 
@@ -24,15 +25,16 @@ class _Pairs(list[tuple[str, Any]]):
     """A JSON object as it was written: names may come twice."""
 
 
-def _number(text: str) -> int | float:
+def _number(text: str) -> int | float | str:
     """A number with a point. Cents survive: a float prints the shortest text that means it."""
+    if len(text) > MOST_DIGITS:
+        return text
     value = float(text)
     return int(value) if value.is_integer() and abs(value) < LARGEST_EXACT else value
 
 
-def _whole_number(text: str) -> int | float:
-    """More digits than Python reads as a whole number are still a number."""
-    return int(text) if len(text) < MOST_DIGITS else float(text)
+def _whole_number(text: str) -> int | str:
+    return int(text) if len(text) < MOST_DIGITS else text
 
 
 _decoder = json.JSONDecoder(object_pairs_hook=_Pairs, parse_float=_number, parse_int=_whole_number)

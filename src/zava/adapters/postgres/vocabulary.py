@@ -55,6 +55,9 @@ OPERATORS = frozenset(
     """.split()
 )
 
+# In sandbox_functions too, for some types: OPERATOR(pg_catalog.@>) would miss the bound.
+BOUNDED_OPERATORS = frozenset("@> <@ && ?| ?& -".split())
+
 # How the grammar names comparisons that are written in words.
 WORDED_OPERATORS = frozenset(("BETWEEN", "NOT BETWEEN", "BETWEEN SYMMETRIC", "NOT BETWEEN SYMMETRIC"))
 
