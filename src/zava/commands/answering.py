@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
+from starlette.middleware import Middleware
 
+from zava.adapters.mcp.disconnect import DisconnectMiddleware
 from zava.adapters.web.health import health_routes
 from zava.commands.database import Database
 from zava.container import Container, new_container
@@ -36,6 +38,7 @@ async def _answer_http(container: Container, listener: socket.socket, welcome: s
         server = container.server()
         app = server.http_app(
             path="/mcp",
+            middleware=[Middleware(DisconnectMiddleware)],
             json_response=True,
             stateless_http=True,
             host_origin_protection=True,

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import logging
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import pydantic
 from opentelemetry import trace
 from pydantic import ConfigDict, create_model
 
+from zava.adapters.mcp.disconnect import DisconnectedError, cancelled_on_disconnect
 from zava.adapters.mcp.schemas import Json, schema_of, to_json
 from zava.core.errors import AuthorizationError, QueryTimeoutError, ValidationError, ZavaError
 from zava.core.model import Principal
@@ -44,6 +46,10 @@ class Failure:
     @property
     def text(self) -> str:
         return f"{self.code}: {self.message}"
+
+
+# Nobody reads it.
+CANCELLED = Failure("CANCELLED", "The client has gone away.", retryable=True)
 
 
 class ToolSpec(Generic[Result]):
@@ -104,11 +110,19 @@ class Pipeline:
         self._timeout = timeout
 
     async def call(self, spec: ToolSpec[Any], arguments: Mapping[str, Any]) -> Answer[Any] | Failure:
+        started = time.monotonic()
         try:
             principal = self._principal()
             checked = spec.check(arguments)
             async with self._time_limit():
-                return await spec.answer(principal, checked)
+                with cancelled_on_disconnect():
+                    return await spec.answer(principal, checked)
+        except asyncio.CancelledError:
+            _log_cancelled(spec, started)
+            raise
+        except DisconnectedError:
+            _log_cancelled(spec, started)
+            return CANCELLED
         except ZavaError as error:
             logger.warning("%s in %s: %s", error.code, spec.name, error.message)
             return Failure(error.code, error.message, error.retryable, error.details)
@@ -138,6 +152,10 @@ class Pipeline:
         if principal is None:
             raise AuthorizationError("Nobody is asking: a token is needed.")
         return principal
+
+
+def _log_cancelled(spec: ToolSpec[Any], started: float) -> None:
+    logger.info("%s was cancelled after %.3f seconds", spec.name, time.monotonic() - started)
 
 
 def _reference() -> str:

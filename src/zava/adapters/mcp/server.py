@@ -9,6 +9,7 @@ from fastmcp.tools import Tool, ToolResult
 from mcp_types import TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
+from zava.adapters.mcp.disconnect import cancelled_once
 from zava.adapters.mcp.pipeline import Failure, Pipeline, ToolSpec, structured
 
 NAME = "Zava Retail Analytics"
@@ -39,7 +40,7 @@ class PipelineTool(Tool):
         return tool
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
-        outcome = await self._pipeline.call(self._spec, arguments)
+        outcome = await cancelled_once(self._pipeline.call(self._spec, arguments))
         content = [TextContent(type="text", text=outcome.text)]
         if isinstance(outcome, Failure):
             error = {"code": outcome.code, "retryable": outcome.retryable, **outcome.details}
