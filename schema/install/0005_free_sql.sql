@@ -35,7 +35,7 @@ DECLARE
         'quote_literal', 'quote_nullable', 'regexp_count', 'regexp_instr', 'regexp_like', 'regexp_match',
         'regexp_matches', 'regexp_replace', 'regexp_split_to_array', 'regexp_split_to_table', 'regexp_substr',
         'reverse', 'right', 'rtrim', 'similar_to_escape', 'starts_with', 'substr', 'substring', 'to_char', 'to_date',
-        'to_number', 'to_timestamp', 'translate', 'upper',
+        'to_number', 'to_timestamp', 'upper',
         -- days and times
         'age', 'clock_timestamp', 'date', 'date_add', 'date_bin', 'date_part', 'date_subtract', 'date_trunc', 'extract',
         'isfinite', 'justify_days', 'justify_hours', 'justify_interval', 'make_date', 'make_interval', 'make_time',
@@ -59,8 +59,7 @@ DECLARE
         'jsonb_strip_nulls', 'jsonb_to_record', 'jsonb_to_recordset', 'jsonb_typeof', 'row_to_json', 'to_json',
         'to_jsonb',
         -- full text
-        'phraseto_tsquery', 'plainto_tsquery', 'to_tsquery', 'to_tsvector', 'ts_rank', 'ts_rank_cd',
-        'websearch_to_tsquery'
+        'to_tsvector', 'ts_rank', 'ts_rank_cd'
     ];
     -- Without a bound these make a gigabyte, or search one, and no timeout interrupts them. Bounded functions of the
     -- same names lie in sandbox_functions, which free SQL searches first; only they may call the originals.
@@ -68,7 +67,9 @@ DECLARE
         'lpad', 'rpad', 'repeat', 'replace', 'split_part', 'string_to_array', 'string_to_table', 'strpos',
         -- and what stands behind the operators that are bounded there
         'arraycontains', 'arraycontained', 'arrayoverlap', 'jsonb_contains', 'jsonb_contained', 'jsonb_exists_any',
-        'jsonb_exists_all', 'pg_column_size'
+        'jsonb_exists_all', 'pg_column_size',
+        'to_tsquery', 'plainto_tsquery', 'phraseto_tsquery', 'websearch_to_tsquery', 'get_current_ts_config', 'translate',
+        'textlike', 'textnlike', 'texticlike', 'texticnlike', 'bpcharlike', 'bpcharnlike', 'bpchariclike', 'bpcharicnlike'
     ];
     of_plain_types CONSTANT text := '
         SELECT f.oid, f.proname

@@ -309,3 +309,185 @@ GRANT EXECUTE ON FUNCTION
     sandbox_functions.jsonb_exists_all(jsonb, text[]),
     sandbox_functions.jsonb_without(jsonb, text[])
 TO zava_sandbox;
+
+-- Each character is looked for among all of the set.
+CREATE FUNCTION sandbox_functions.btrim(string text, characters text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM sandbox_functions.check_search('btrim', string, characters);
+    RETURN pg_catalog.btrim(string, characters);
+END
+$$;
+
+CREATE FUNCTION sandbox_functions.ltrim(string text, characters text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM sandbox_functions.check_search('ltrim', string, characters);
+    RETURN pg_catalog.ltrim(string, characters);
+END
+$$;
+
+CREATE FUNCTION sandbox_functions.rtrim(string text, characters text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM sandbox_functions.check_search('rtrim', string, characters);
+    RETURN pg_catalog.rtrim(string, characters);
+END
+$$;
+
+CREATE FUNCTION sandbox_functions.translate(string text, characters text, replacements text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM sandbox_functions.check_search('translate', string, characters);
+    RETURN pg_catalog.translate(string, characters, replacements);
+END
+$$;
+
+-- Balancing a long query takes the square of its length.
+CREATE FUNCTION sandbox_functions.to_tsquery(configuration regconfig, query text) RETURNS tsquery
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF octet_length(query) > 10000 THEN
+        RAISE EXCEPTION 'to_tsquery: the text must be at most 10,000 bytes' USING ERRCODE = '54000';
+    END IF;
+    RETURN pg_catalog.to_tsquery(configuration, query);
+END
+$$;
+
+CREATE FUNCTION sandbox_functions.to_tsquery(query text) RETURNS tsquery
+LANGUAGE sql STABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT sandbox_functions.to_tsquery(get_current_ts_config(), query) $$;
+
+CREATE FUNCTION sandbox_functions.plainto_tsquery(configuration regconfig, query text) RETURNS tsquery
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF octet_length(query) > 10000 THEN
+        RAISE EXCEPTION 'plainto_tsquery: the text must be at most 10,000 bytes' USING ERRCODE = '54000';
+    END IF;
+    RETURN pg_catalog.plainto_tsquery(configuration, query);
+END
+$$;
+
+CREATE FUNCTION sandbox_functions.plainto_tsquery(query text) RETURNS tsquery
+LANGUAGE sql STABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT sandbox_functions.plainto_tsquery(get_current_ts_config(), query) $$;
+
+CREATE FUNCTION sandbox_functions.phraseto_tsquery(configuration regconfig, query text) RETURNS tsquery
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF octet_length(query) > 10000 THEN
+        RAISE EXCEPTION 'phraseto_tsquery: the text must be at most 10,000 bytes' USING ERRCODE = '54000';
+    END IF;
+    RETURN pg_catalog.phraseto_tsquery(configuration, query);
+END
+$$;
+
+CREATE FUNCTION sandbox_functions.phraseto_tsquery(query text) RETURNS tsquery
+LANGUAGE sql STABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT sandbox_functions.phraseto_tsquery(get_current_ts_config(), query) $$;
+
+CREATE FUNCTION sandbox_functions.websearch_to_tsquery(configuration regconfig, query text) RETURNS tsquery
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF octet_length(query) > 10000 THEN
+        RAISE EXCEPTION 'websearch_to_tsquery: the text must be at most 10,000 bytes' USING ERRCODE = '54000';
+    END IF;
+    RETURN pg_catalog.websearch_to_tsquery(configuration, query);
+END
+$$;
+
+CREATE FUNCTION sandbox_functions.websearch_to_tsquery(query text) RETURNS tsquery
+LANGUAGE sql STABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT sandbox_functions.websearch_to_tsquery(get_current_ts_config(), query) $$;
+
+-- A pattern is tried anew at each character.
+CREATE FUNCTION sandbox_functions.text_like(string text, pattern text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF octet_length(string)::bigint * octet_length(pattern) > 20000000 THEN
+        RAISE EXCEPTION 'LIKE: the texts are too long' USING ERRCODE = '54000';
+    END IF;
+    RETURN string OPERATOR(pg_catalog.~~) pattern;
+END
+$$;
+CREATE OPERATOR sandbox_functions.~~ (LEFTARG = text, RIGHTARG = text, FUNCTION = sandbox_functions.text_like);
+
+CREATE FUNCTION sandbox_functions.text_not_like(string text, pattern text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF octet_length(string)::bigint * octet_length(pattern) > 20000000 THEN
+        RAISE EXCEPTION 'NOT LIKE: the texts are too long' USING ERRCODE = '54000';
+    END IF;
+    RETURN string OPERATOR(pg_catalog.!~~) pattern;
+END
+$$;
+CREATE OPERATOR sandbox_functions.!~~ (LEFTARG = text, RIGHTARG = text, FUNCTION = sandbox_functions.text_not_like);
+
+CREATE FUNCTION sandbox_functions.text_ilike(string text, pattern text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF octet_length(string)::bigint * octet_length(pattern) > 20000000 THEN
+        RAISE EXCEPTION 'ILIKE: the texts are too long' USING ERRCODE = '54000';
+    END IF;
+    RETURN string OPERATOR(pg_catalog.~~*) pattern;
+END
+$$;
+CREATE OPERATOR sandbox_functions.~~* (LEFTARG = text, RIGHTARG = text, FUNCTION = sandbox_functions.text_ilike);
+
+CREATE FUNCTION sandbox_functions.text_not_ilike(string text, pattern text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF octet_length(string)::bigint * octet_length(pattern) > 20000000 THEN
+        RAISE EXCEPTION 'NOT ILIKE: the texts are too long' USING ERRCODE = '54000';
+    END IF;
+    RETURN string OPERATOR(pg_catalog.!~~*) pattern;
+END
+$$;
+CREATE OPERATOR sandbox_functions.!~~* (LEFTARG = text, RIGHTARG = text, FUNCTION = sandbox_functions.text_not_ilike);
+
+GRANT EXECUTE ON FUNCTION
+    sandbox_functions.btrim(text, text),
+    sandbox_functions.ltrim(text, text),
+    sandbox_functions.rtrim(text, text),
+    sandbox_functions.translate(text, text, text),
+    sandbox_functions.to_tsquery(regconfig, text),
+    sandbox_functions.to_tsquery(text),
+    sandbox_functions.plainto_tsquery(regconfig, text),
+    sandbox_functions.plainto_tsquery(text),
+    sandbox_functions.phraseto_tsquery(regconfig, text),
+    sandbox_functions.phraseto_tsquery(text),
+    sandbox_functions.websearch_to_tsquery(regconfig, text),
+    sandbox_functions.websearch_to_tsquery(text),
+    sandbox_functions.text_like(text, text),
+    sandbox_functions.text_not_like(text, text),
+    sandbox_functions.text_ilike(text, text),
+    sandbox_functions.text_not_ilike(text, text)
+TO zava_sandbox;

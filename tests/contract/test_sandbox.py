@@ -330,3 +330,48 @@ def test_the_sandbox_has_no_members_and_no_language(tiny_database: TestDatabase)
             OR has_schema_privilege('zava_sandbox', 'sandbox_functions', 'CREATE')
         """,
     ) == [False]
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        "btrim(s, repeat('b', 9999) || 'a')",
+        "ltrim(s, repeat('b', 9999) || 'a')",
+        "rtrim(s, repeat('b', 9999) || 'a')",
+        "translate(s, repeat('b', 9999), '')",
+        "s LIKE '%' || repeat('a', 9999) || 'b'",
+        "s NOT LIKE '%' || repeat('a', 9999) || 'b'",
+        "s ILIKE '%' || repeat('a', 9999) || 'b'",
+        "s NOT ILIKE ALL (ARRAY['%' || repeat('a', 9999) || 'b'])",
+        "strpos(s, repeat('a', 9999) || 'b')",
+        "replace(s, repeat('a', 9999) || 'b', '')",
+        "websearch_to_tsquery(s)",
+        "plainto_tsquery('simple', s)",
+        "to_tsquery(s)",
+        "phraseto_tsquery(s)",
+    ],
+)
+async def test_searches_that_no_timeout_interrupts_are_bounded(tiny_database: TestDatabase, endless: str) -> None:
+    text = "SELECT string_agg(repeat('a', 10000), '') AS s FROM generate_series(1, 500)"
+    with pytest.raises(InvalidQueryError, match=r"too long|at most 10,000"):
+        await ask(tiny_database, f"SELECT {endless} FROM ({text}) AS long")  # noqa: S608
+
+
+async def test_bounded_functions_answer_as_postgresqls_own(tiny_database: TestDatabase) -> None:
+    table = await ask(
+        tiny_database,
+        """
+        SELECT btrim('xax', 'x') || ltrim('xax', 'x') || rtrim('xax', 'x') || trim('  b ') || trim(both 'x' from 'xcx'),
+            translate('abc', 'ab', 'x'), 'abc' LIKE 'a%' AND 'abc' NOT LIKE 'b%' AND 'abc' ILIKE 'A%',
+            'a%' LIKE 'a!%' ESCAPE '!',
+            to_tsvector('simple', 'cordless drill') @@ websearch_to_tsquery('simple', 'drill'),
+            lpad('7', 3, '0') || rpad('7', 3) || '|',
+            split_part('a-b', '-', 2), string_to_array('a,b', ','), strpos('abc', 'c')
+        """,
+    )
+    assert table.rows == (("aaxxabc", "xc", True, True, True, "0077  |", "b", ["a", "b"], 3),)
+
+
+async def test_an_answer_that_is_nested_too_deeply_is_refused(tiny_database: TestDatabase) -> None:
+    with pytest.raises(QueryRefusedError, match="nested too deeply"):
+        await ask(tiny_database, f"SELECT '{'[' * 5000}{']' * 5000}'::jsonb")

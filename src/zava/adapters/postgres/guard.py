@@ -22,6 +22,7 @@ from zava.adapters.postgres.vocabulary import (
     TYPES,
     VECTOR_FUNCTIONS,
     WORDED_OPERATORS,
+    WRITTEN_OUT,
 )
 from zava.core.errors import InvalidQueryError, QueryRefusedError
 
@@ -256,14 +257,13 @@ def _check_function(node: Node, _: Relations) -> None:
         advice = INSTEAD.get(name) or (f"Did you mean {nearest[0]}()?" if nearest else "Write it with plain functions.")
         written = ".".join((*schema, name))[:LONGEST_NEEDLE]
         raise _Refusal("function", f"The function {written}() is not available here. {advice}")
-    if name == "position":
-        # A search for one long text in another is not interrupted by a timeout. strpos() is bounded; this one is a
-        # keyword of the grammar, for which no function of ours can stand in.
-        needles = [part.get("A_Const", {}).get("sval", {}).get("sval") for part in node.fields.get("args", ())[1:]]
-        if len(needles) != 1 or not all(needle and len(needle) <= LONGEST_NEEDLE for needle in needles):
-            raise _Refusal(
-                "function", "Here position() takes a short text that is written out. Use strpos(text, part)."
-            )
+    if schema and name in WRITTEN_OUT:
+        number, advice = WRITTEN_OUT[name]
+        texts = [
+            part.get("A_Const", {}).get("sval", {}).get("sval", "") for part in node.fields.get("args", ())[number:]
+        ]
+        if not all(0 < len(text) <= LONGEST_NEEDLE for text in texts):
+            raise _Refusal("function", f"Here the short text has to be written out. Otherwise use {advice}.")
 
 
 def _check_type(node: Node, _: Relations) -> None:

@@ -118,7 +118,11 @@ class PostgresSandbox(Sandbox):
         exchange.execute(RUN, statement, str(self._limits.most_rows), str(self._limits.most_bytes))
         exchange.execute("ROLLBACK")
         _begin, _open, _parse, described, answer, *_ = await exchange.send()
-        return read_answer(texts(answer)), _columns(described)
+        columns = _columns(described)
+        try:
+            return read_answer(texts(answer)), columns
+        except RecursionError:
+            raise QueryRefusedError("size", "A value of the answer is nested too deeply. Ask for its parts.") from None
 
 
 def _columns(described: PGresult) -> tuple[ResultColumn, ...]:

@@ -41,7 +41,8 @@ def explain(error: psycopg.Error, principal: Principal, query: str, relations: R
         return QueryRefusedError("permission", f"This is not available here: {message}.")
     if state == "57014":
         return QueryTimeoutError(f"The query was stopped after {seconds:.1f} seconds. {NARROW}", query)
-    if state in ("53200", "53400"):
+    # XX000 is what functions say of sizes that their authors thought nobody would reach.
+    if state in ("53200", "53400", "XX000"):
         return QueryTooLargeError(TOO_LARGE, query)
     if state.startswith(FAULTS):
         return InvalidQueryError(

@@ -15,7 +15,7 @@ FUNCTIONS = frozenset(
     ascii bit_length btrim char_length character_length chr concat concat_ws initcap left length like_escape lower ltrim
     md5 octet_length overlay position quote_literal quote_nullable regexp_count regexp_instr regexp_like regexp_match
     regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table regexp_substr reverse right rtrim
-    similar_to_escape starts_with substr substring to_char to_date to_number to_timestamp translate upper
+    similar_to_escape starts_with substr substring to_char to_date to_number to_timestamp upper
 
     age clock_timestamp date date_add date_bin date_part date_subtract date_trunc extract isfinite justify_days
     justify_hours justify_interval make_date make_interval make_time make_timestamp make_timestamptz now overlaps
@@ -35,12 +35,26 @@ FUNCTIONS = frozenset(
     jsonb_path_query jsonb_path_query_array jsonb_path_query_first jsonb_pretty jsonb_set jsonb_strip_nulls
     jsonb_to_record jsonb_to_recordset jsonb_typeof row_to_json to_json to_jsonb
 
-    phraseto_tsquery plainto_tsquery to_tsquery to_tsvector ts_rank ts_rank_cd websearch_to_tsquery
+    to_tsvector ts_rank ts_rank_cd
     """.split()
 )
 
 # In sandbox_functions, where they bound what PostgreSQL's own of that name do not. pg_catalog.lpad would miss them.
-BOUNDED = frozenset("lpad replace repeat rpad split_part string_to_array string_to_table strpos".split())
+BOUNDED = frozenset(
+    """
+    lpad phraseto_tsquery plainto_tsquery replace repeat rpad split_part string_to_array string_to_table strpos
+    to_tsquery translate websearch_to_tsquery
+    """.split()
+)
+
+# Keywords of the grammar for which no function of ours can stand in: the argument of this number, of a length without
+# bound, must be a short text that is written out. What to write when it is not.
+WRITTEN_OUT = {
+    "position": (1, "strpos(text, part)"),
+    "btrim": (1, "btrim(text, characters)"),
+    "ltrim": (1, "ltrim(text, characters)"),
+    "rtrim": (1, "rtrim(text, characters)"),
+}
 
 # Where there is pgvector.
 VECTOR_FUNCTIONS = frozenset("cosine_distance inner_product l2_distance vector_dims vector_norm".split())
@@ -56,7 +70,7 @@ OPERATORS = frozenset(
 )
 
 # In sandbox_functions too, for some types: OPERATOR(pg_catalog.@>) would miss the bound.
-BOUNDED_OPERATORS = frozenset("@> <@ && ?| ?& -".split())
+BOUNDED_OPERATORS = frozenset("@> <@ && ?| ?& - ~~ !~~ ~~* !~~*".split())
 
 # How the grammar names comparisons that are written in words.
 WORDED_OPERATORS = frozenset(("BETWEEN", "NOT BETWEEN", "BETWEEN SYMMETRIC", "NOT BETWEEN SYMMETRIC"))
@@ -66,7 +80,7 @@ TYPES = frozenset(
     bool boolean int2 smallint int4 int integer int8 bigint float4 real float8 numeric decimal money
     text varchar bpchar char name uuid date time timetz timestamp timestamptz interval json jsonb jsonpath
     int4range int8range numrange daterange tsrange tstzrange int4multirange int8multirange nummultirange datemultirange
-    tsmultirange tstzmultirange tsvector tsquery vector
+    tsmultirange tstzmultirange tsvector vector
     """.split()
 )
 
