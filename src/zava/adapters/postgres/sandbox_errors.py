@@ -7,7 +7,7 @@ from itertools import chain
 
 import psycopg
 
-from zava.adapters.postgres.errors import is_connection_failure, translate
+from zava.adapters.postgres.errors import translate
 from zava.adapters.postgres.guard import Relations
 from zava.core.errors import InvalidQueryError, QueryRefusedError, QueryTimeoutError, QueryTooLargeError
 from zava.core.model import Principal
@@ -35,8 +35,6 @@ def explain(error: psycopg.Error, principal: Principal, query: str, relations: R
     """
     state = error.sqlstate or ""
     message = (error.diag.message_primary or "").replace("\n", " ")
-    if is_connection_failure(error):
-        return translate(error, principal, query)
     if state in ("42501", "25006", "2F003"):
         return QueryRefusedError("permission", f"This is not available here: {message}.")
     if state == "57014":
@@ -52,7 +50,11 @@ def explain(error: psycopg.Error, principal: Principal, query: str, relations: R
             position=_position(error, query),
             sqlstate=state,
         )
-    return translate(error, principal, query)
+    known = translate(error, principal, query)
+    if known is error:
+        # Whatever else PostgreSQL has against a query, it is the query that it refuses.
+        return QueryRefusedError("other", f"PostgreSQL refuses this query ({state}). Write it another way.")
+    return known
 
 
 def _position(error: psycopg.Error, query: str) -> int | None:
