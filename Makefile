@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve test check lock clean
+.PHONY: serve test isolation check lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -30,7 +30,11 @@ $(SETUP): requirements.lock pyproject.toml | $(BIN)/uv
 
 # Unit, contract and end-to-end tests, against a real PostgreSQL that they start themselves.
 test: $(SETUP)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/isolation
+
+# Attacks on free SQL, each layer alone, and the queries of analysts: what must not come through, and what must.
+isolation: $(SETUP)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/isolation
 
 # Format, lint, types and the direction of imports.
 check: $(SETUP)
