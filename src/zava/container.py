@@ -57,7 +57,8 @@ def _pool(
 
 
 def _sandbox_pool(settings: Settings, access: DatabaseAccess) -> AsyncConnectionPool[psycopg.AsyncConnection]:
-    return _pool(settings, access, min(1, settings.sandbox.pool_max_size), settings.sandbox.pool_max_size)
+    # None is kept open for a tool that is switched off.
+    return _pool(settings, access, int(settings.sandbox.enabled), settings.sandbox.pool_max_size)
 
 
 def _limits(sandbox: SandboxSettings) -> SandboxLimits:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, LiteralString
 
 import psycopg
@@ -153,6 +153,19 @@ async def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
+
+
+async def test_a_query_may_wait_for_a_connection_before_its_time_begins(tiny_database: TestDatabase) -> None:
+    async with new_pool(tiny_database) as pool:
+        sessions = PrincipalSessions(pool, lambda: KEY)
+        sandbox = PostgresSandbox(sessions, PostgresSchemaCatalog(sessions), SandboxLimits(seconds=0.2))
+        async with AsyncExitStack() as held:
+            for _ in range(pool.max_size):
+                await held.enter_async_context(pool.connection())
+            waiting = asyncio.create_task(sandbox.execute_sales_query(SEATTLE, "SELECT 1"))
+            # Longer than the query may run and the grace that it has.
+            await asyncio.sleep(2)
+        assert (await waiting).rows == ((1,),)
 
 
 async def test_days_are_those_of_the_shop(tiny_database: TestDatabase) -> None:

@@ -86,6 +86,9 @@ def test_analysts_are_admitted(query: str) -> None:
         ("SELECT pg_catalog.lpad('x', 900000000)", "function", "pg_catalog.lpad"),
         ("SELECT format('%900000000s', 1)", "function", "to_char()"),
         ("SELECT position(name IN name) FROM stores", "function", "strpos"),
+        ("SELECT pg_catalog.position('x')", "function", "written out"),
+        # Quoted it is a plain function, and there is no bounded one of that name.
+        ('SELECT "position"(name, name) FROM stores', "function", "strpos(text, part)"),
         ("SELECT trim(both name from name) FROM stores", "function", "btrim(text, characters)"),
         ("SELECT 'a'::tsquery", "type", "tsquery"),
         ("SELECT 'a' OPERATOR(pg_catalog.~~) 'b'", "operator", "~~"),

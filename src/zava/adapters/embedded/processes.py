@@ -40,14 +40,14 @@ def spawn(
         cwd="/",  # ours may be closed to the account
         env=_ENVIRONMENT,
         start_new_session=True,
-        preexec_fn=_following_us(at_our_death),  # noqa: PLW1509 - started before other threads exist
+        preexec_fn=_bounded_and_following_us(at_our_death),  # noqa: PLW1509 - started before other threads exist
         text=True,
         errors="replace",
         **account.identity(),
     )
 
 
-def _following_us(at_our_death: signal.Signals) -> Callable[[], None] | None:
+def _bounded_and_following_us(at_our_death: signal.Signals) -> Callable[[], None] | None:
     """For the child between fork and exec: bound its memory, and have the kernel send a signal once we die.
 
     Even of `kill -9`.

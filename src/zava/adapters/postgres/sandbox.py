@@ -80,10 +80,9 @@ class PostgresSandbox(Sandbox):
         statement = await self._admit(principal, query)
         started = time.monotonic()
         try:
-            async with asyncio.timeout(self._limits.seconds + GRACE_SECONDS):
-                answer, columns = await self._sessions.converse(
-                    principal, lambda connection, token: self._run(connection, token, principal, statement)
-                )
+            answer, columns = await self._sessions.converse(
+                principal, lambda connection, token: self._run(connection, token, principal, statement)
+            )
         except TimeoutError:
             raise QueryTimeoutError(f"The query ran for {self._limits.seconds:g} seconds.", query) from None
         except psycopg.Error as error:
@@ -117,7 +116,9 @@ class PostgresSandbox(Sandbox):
         exchange.describe(f"{PREFIX}{statement}{SUFFIX}")
         exchange.execute(RUN, statement, str(self._limits.most_rows), str(self._limits.most_bytes))
         exchange.execute("ROLLBACK")
-        _begin, _open, _parse, described, answer, *_ = await exchange.send()
+        # For what PostgreSQL does not stop by itself. Waiting for a connection is no part of it.
+        async with asyncio.timeout(self._limits.seconds + GRACE_SECONDS):
+            _begin, _open, _parse, described, answer, *_ = await exchange.send()
         columns = _columns(described)
         try:
             return read_answer(texts(answer)), columns

@@ -47,13 +47,13 @@ BOUNDED = frozenset(
     """.split()
 )
 
-# Keywords of the grammar for which no function of ours can stand in: the argument of this number, of a length without
-# bound, must be a short text that is written out. What to write when it is not.
+# Keywords of the grammar, behind which PostgreSQL's own functions stand and no bounded ones: the part or the set that
+# they look for must be a short text that is written out. What to write when it is not.
 WRITTEN_OUT = {
-    "position": (1, "strpos(text, part)"),
-    "btrim": (1, "btrim(text, characters)"),
-    "ltrim": (1, "ltrim(text, characters)"),
-    "rtrim": (1, "rtrim(text, characters)"),
+    "position": "strpos(text, part)",
+    "btrim": "btrim(text, characters)",
+    "ltrim": "ltrim(text, characters)",
+    "rtrim": "rtrim(text, characters)",
 }
 
 # Where there is pgvector.
