@@ -1,5 +1,10 @@
 """Real databases for tests: an embedded PostgreSQL of their own, and the tiny shop in it."""
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -7,6 +12,17 @@ import psycopg
 
 from tests import tiny_shop
 from tests.tiny_shop import identify
+
+
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    """A new folder, in a place that the system user of the embedded PostgreSQL can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="zava-tests-", dir="/tmp"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def load_tiny_shop(connection: psycopg.Connection[Any]) -> None:

@@ -1,8 +1,6 @@
 """A PostgreSQL of the tests' own, and databases in it."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 from tests.fakes import FakeSalesRepository, FakeSandbox, FakeSchemaCatalog, FakeStoreDirectory
-from tests.postgres import load_tiny_shop
+from tests.postgres import load_tiny_shop, reachable_folder
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.migrate import create_database, migrate, register_context_key, set_first_password
@@ -43,16 +41,38 @@ SERVERS: dict[str, Path | None] = {
 }
 
 
+@dataclass(frozen=True)
+class TestDatabase:
+    """A migrated database: as an administrator, and as the server's login."""
+
+    __test__ = False
+
+    admin_dsn: str
+    app_dsn: str
+
+
 @contextmanager
 def running_postgres(binary_dir: Path | None = None) -> Iterator[EmbeddedPostgres]:
-    """A new PostgreSQL in a place that its system user can reach."""
-    folder = Path(tempfile.mkdtemp(prefix="zava-tests-", dir="/tmp"))
-    folder.chmod(0o711)
-    try:
-        with EmbeddedPostgres(folder / "data", binary_dir=binary_dir) as postgres:
-            yield postgres
-    finally:
-        shutil.rmtree(folder)
+    """A new PostgreSQL."""
+    with reachable_folder() as folder, EmbeddedPostgres(folder / "data", binary_dir=binary_dir) as postgres:
+        yield postgres
+
+
+def installed_by_no_superuser(server: EmbeddedPostgres) -> TestDatabase:
+    """A database of an administrator who could not close PostgreSQL's catalogs; the server must not know Zava's roles.
+
+    Its admin_dsn is that administrator's.
+    """
+    with psycopg.connect(server.dsn(database="postgres"), autocommit=True) as connection:
+        connection.execute("CREATE ROLE installer LOGIN CREATEROLE PASSWORD 'only-for-tests'")
+        connection.execute("CREATE DATABASE shop OWNER installer")
+    dsn = server.dsn(database="shop", user="installer", password="only-for-tests")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        migrate(connection)
+        register_context_key(connection, KEY)
+    with psycopg.connect(server.dsn(database="shop"), autocommit=True) as connection:
+        set_first_password(connection, "zava_app", APP_PASSWORD)
+    return TestDatabase(dsn, make_conninfo(server.dsn(database="shop"), user="zava_app", password=APP_PASSWORD))
 
 
 StartServer = Callable[[str], EmbeddedPostgres]
@@ -74,16 +94,6 @@ def embedded_server(start_server: StartServer) -> EmbeddedPostgres:
 def server(request: pytest.FixtureRequest, start_server: StartServer) -> EmbeddedPostgres:
     """Each PostgreSQL that is promised."""
     return start_server(request.param)
-
-
-@dataclass(frozen=True)
-class TestDatabase:
-    """A migrated database: as an administrator, and as the server's login."""
-
-    __test__ = False
-
-    admin_dsn: str
-    app_dsn: str
 
 
 def new_database(server: EmbeddedPostgres) -> TestDatabase:

@@ -10,7 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tests.contract.conftest import KEY, SERVERS, running_postgres
+from tests.contract.conftest import KEY, SERVERS, installed_by_no_superuser, running_postgres
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.migrate import (
     OWNERS,
@@ -128,20 +128,16 @@ def test_a_locked_table_is_waited_for_in_small_portions(
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_an_administrator_without_superuser_rights_installs_all_but_the_revokes(name: str) -> None:
-    with running_postgres(SERVERS[name]) as server:
-        with psycopg.connect(server.dsn(database="postgres"), autocommit=True) as connection:
-            connection.execute("CREATE ROLE installer LOGIN CREATEROLE PASSWORD 'only-for-tests'")
-            connection.execute("CREATE DATABASE shop OWNER installer")
-        dsn = server.dsn(database="shop", user="installer", password="only-for-tests")
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            migrate(connection)
-            register_context_key(connection, KEY)
-            assert pending_steps(connection) == ()
-            acts_as = connection.execute(
-                "SELECT rolname FROM pg_roles WHERE rolname = ANY (%s) AND pg_has_role(current_user, oid, 'USAGE')",
-                [list(OWNERS)],
-            ).fetchall()
-            assert acts_as == []
+    with (
+        running_postgres(SERVERS[name]) as server,
+        psycopg.connect(installed_by_no_superuser(server).admin_dsn, autocommit=True) as connection,
+    ):
+        assert pending_steps(connection) == ()
+        acts_as = connection.execute(
+            "SELECT rolname FROM pg_roles WHERE rolname = ANY (%s) AND pg_has_role(current_user, oid, 'USAGE')",
+            [list(OWNERS)],
+        ).fetchall()
+        assert acts_as == []
 
 
 def test_the_context_key_is_registered_once(connection: Connection) -> None:

@@ -1,12 +1,10 @@
 """The program as people run it: `zava serve` in a process of its own, over a small sample shop."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +12,8 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+
+from tests.postgres import reachable_folder
 
 SCALE = "0.03"
 ZAVA = (sys.executable, "-m", "zava")
@@ -95,11 +95,9 @@ def start_server(data_dir: Path, *arguments: str, **variables: str) -> Server:
 
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
-    """A place that the system user of the embedded PostgreSQL can reach."""
-    path = Path(tempfile.mkdtemp(prefix="zava-e2e-", dir="/tmp"))
-    path.chmod(0o711)
-    yield path
-    shutil.rmtree(path)
+    """For the data directories of the servers."""
+    with reachable_folder() as path:
+        yield path
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ import psycopg
 from dependency_injector import providers
 from fastmcp import Client
 from mcp import MCPError
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
-from tests.contract.conftest import APP_PASSWORD, KEY, TestDatabase
+from tests.contract.conftest import KEY, TestDatabase, installed_by_no_superuser
 from tests.e2e.conftest import start_server
 from tests.isolation.attacks import QUERY, Asker, Call
 from tests.isolation.canaries import Canaries, Connection, plant
@@ -25,7 +25,6 @@ from tests.isolation.watching import Ledger, Watcher
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.guard import Relations, check
-from zava.adapters.postgres.migrate import migrate, register_context_key, set_first_password
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.container import new_container
 from zava.core.model import Principal
@@ -256,18 +255,8 @@ async def _in_this_process(access: DatabaseAccess, guard: Guard, token: str) -> 
 
 
 def installed_without_superuser(postgres: EmbeddedPostgres) -> TestDatabase:
-    """A database whose administrator could not close PostgreSQL's catalogs. The server must not know Zava's roles."""
-    with psycopg.connect(postgres.dsn(database="postgres"), autocommit=True) as connection:
-        connection.execute("CREATE ROLE installer LOGIN CREATEROLE PASSWORD 'only-for-tests'")
-        connection.execute("CREATE DATABASE shop OWNER installer")
-    dsn = postgres.dsn(database="shop", user="installer", password="only-for-tests")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        migrate(connection)
-        register_context_key(connection, KEY)
-    admin_dsn = postgres.dsn(database="shop")
-    with psycopg.connect(admin_dsn, autocommit=True) as connection:
-        set_first_password(connection, "zava_app", APP_PASSWORD)
-    return TestDatabase(admin_dsn, make_conninfo(admin_dsn, user="zava_app", password=APP_PASSWORD))
+    """As installed_by_no_superuser(), and its admin_dsn is a superuser's, who sees whatever an attack may have done."""
+    return replace(installed_by_no_superuser(postgres), admin_dsn=postgres.dsn(database="shop"))
 
 
 def _forged_token(admin: Connection) -> str:
