@@ -7,7 +7,8 @@ CREATE SCHEMA IF NOT EXISTS sandbox AUTHORIZATION zava_owner;
 CREATE SCHEMA IF NOT EXISTS sandbox_functions AUTHORIZATION zava_functions;
 
 -- A new function is executable by everybody, and that has made a signing oracle of a helper before. Never again.
-ALTER DEFAULT PRIVILEGES FOR ROLE zava_owner, zava_access, zava_reader, zava_sandbox, zava_functions
+ALTER DEFAULT PRIVILEGES FOR ROLE
+    zava_owner, zava_access, zava_reader, zava_sandbox, zava_sandbox_one, zava_sandbox_some, zava_sandbox_all, zava_functions
 REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA retail TO zava_access, zava_reader, zava_sandbox, zava_app;

@@ -210,8 +210,9 @@ async def test_every_table_that_the_schema_tool_shows_can_be_asked_for_all_its_c
         "SELECT * FROM pg_class",
         "SELECT * FROM access.principals",
         "SELECT * FROM customer_records",
-        "SELECT access.sign('seal', 'x')",
-        "SELECT sandbox.run('SELECT 1', 1, 1)",
+        "SELECT access.sign(ROW('seal', '', '', now())::access.keys, 'x')",
+        "SELECT sandbox.run_for_all('SELECT 1', 1, 1)",
+        "SELECT sandbox.shape()",
         "SELECT format('%900000000s', 1)",
         "SELECT pg_catalog.lpad('x', 900000000)",
         "SELECT pg_catalog.repeat('x', 900000000)",
@@ -329,20 +330,29 @@ def test_free_sql_may_execute_nothing_of_ours_but_policies_and_bounded_functions
                 AND has_function_privilege('zava_sandbox', f.oid, 'EXECUTE')
             """,
         )
-    ) == ["access.has_grant(text)", "access.my_stores()", "access.sees_all_stores()"]
+    ) == ["access.has_grant(text)", "access.my_store()", "access.my_stores()", "access.sees_all_stores()"]
 
 
-def test_the_sandbox_has_no_members_and_no_language(tiny_database: TestDatabase) -> None:
+def test_the_sandbox_has_no_members_but_its_three_shapes_and_no_language(tiny_database: TestDatabase) -> None:
+    roles = ("zava_sandbox", "zava_sandbox_one", "zava_sandbox_some", "zava_sandbox_all")
     assert scalars(
         tiny_database,
         """
-        SELECT has_language_privilege('zava_sandbox', 'plpgsql', 'USAGE')
-            OR has_language_privilege('zava_sandbox', 'sql', 'USAGE')
-            OR EXISTS (SELECT FROM pg_auth_members WHERE roleid = 'zava_sandbox'::regrole AND member <> 10)
-            OR has_schema_privilege('zava_sandbox', 'sandbox', 'CREATE')
-            OR has_schema_privilege('zava_sandbox', 'sandbox_functions', 'CREATE')
+        SELECT member::regrole::text FROM pg_auth_members
+        WHERE roleid::regrole::text LIKE 'zava_sandbox%' AND member <> 10
+        ORDER BY 1
         """,
-    ) == [False]
+    ) == sorted(roles[1:])
+    for role in roles:
+        assert scalars(
+            tiny_database,
+            f"""
+            SELECT has_language_privilege('{role}', 'plpgsql', 'USAGE')
+                OR has_language_privilege('{role}', 'sql', 'USAGE')
+                OR has_schema_privilege('{role}', 'sandbox', 'CREATE')
+                OR has_schema_privilege('{role}', 'sandbox_functions', 'CREATE')
+            """,
+        ) == [False]
 
 
 @pytest.mark.parametrize(

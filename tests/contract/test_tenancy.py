@@ -7,6 +7,7 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.rows import scalar_row
 
 from tests import tiny_shop
@@ -256,14 +257,14 @@ def test_every_privileged_function_pins_its_search_path_and_is_not_for_everybody
             """
             SELECT p.oid::regprocedure::text, p.proconfig::text, has_function_privilege('zava_writer', p.oid, 'EXECUTE')
             FROM pg_proc AS p
-            WHERE p.pronamespace IN ('access'::regnamespace, 'retail'::regnamespace)
+            WHERE p.pronamespace IN ('access'::regnamespace, 'retail'::regnamespace) AND p.prosecdef
             """
         ).fetchall()
     assert len(functions) > 5
     assert [one for one in functions if "search_path=pg_catalog, pg_temp" not in one[1] or one[2]] == []
 
 
-@pytest.mark.parametrize("function", ["sign('seal', 'x')", "context()", "this_transaction()", "new_key('x', 'y')"])
+@pytest.mark.parametrize("function", ["sign(NULL, 'x')", "context()", "this_transaction()", "new_key('x', 'y')"])
 @pytest.mark.parametrize("role", ["zava_app", "zava_reader", "zava_sandbox"])
 def test_nobody_can_sign_or_see_inside(
     tiny_database: TestDatabase, role: LiteralString, function: LiteralString
@@ -272,6 +273,38 @@ def test_nobody_can_sign_or_see_inside(
         connection.execute("SET ROLE " + role)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("SELECT access." + function)
+
+
+@pytest.mark.parametrize(
+    ("person", "shape"),
+    [
+        (tiny_shop.HEAD_OFFICE, "all"),
+        (tiny_shop.REGION, "some"),
+        (tiny_shop.SEATTLE, "one"),
+        (tiny_shop.STORELESS, "one"),
+    ],
+)
+def test_free_sql_has_a_shape_for_one_store_some_and_all_and_no_other_shape_shows_more(
+    tiny_database: TestDatabase, person: PersonRow, shape: str
+) -> None:
+    orders = "SELECT order_id FROM retail.orders ORDER BY 1"
+
+    def run_for(which: str) -> list[str]:
+        with as_app(tiny_database) as connection, connection.transaction():
+            seal(connection, person.principal)
+            assert scalars(connection, "SELECT sandbox.shape()") == [shape]
+            run = sql.SQL("SELECT sandbox.{}(%s, 100, 100000)").format(sql.Identifier("run_for_" + which))
+            return connection.cursor(row_factory=scalar_row).execute(run, [orders]).fetchall()[1:]
+
+    own = run_for("some")
+    assert run_for(shape) == own
+    if shape != "all":
+        assert run_for("all") == []
+    if shape == "one":
+        assert run_for("one") == own
+    else:
+        with pytest.raises(psycopg.errors.InvalidAuthorizationSpecification, match="several stores"):
+            run_for("one")
 
 
 def test_postgresqls_own_functions_are_closed_to_free_sql(tiny_database: TestDatabase) -> None:

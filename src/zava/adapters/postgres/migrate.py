@@ -32,7 +32,16 @@ Connection: TypeAlias = psycopg.Connection[Any]
 # Any number will do, as long as no other program in this database uses it.
 LOCK = 7_203_911
 LOCK_ATTEMPTS = 10
-OWNERS = ("zava_owner", "zava_access", "zava_reader", "zava_sandbox", "zava_functions")
+OWNERS = (
+    "zava_owner",
+    "zava_access",
+    "zava_reader",
+    "zava_sandbox",
+    "zava_sandbox_one",
+    "zava_sandbox_some",
+    "zava_sandbox_all",
+    "zava_functions",
+)
 
 
 class MigrationError(SetupError):

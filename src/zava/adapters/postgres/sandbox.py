@@ -53,7 +53,7 @@ class SandboxLimits:
 
 
 class PostgresSandbox(Sandbox):
-    """Runs a SELECT as zava_sandbox, behind the guard."""
+    """Runs a SELECT as a role of the sandbox, behind the guard."""
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from zava.adapters.postgres.guard import Relations
 from zava.core.errors import InvalidQueryError, QueryRefusedError, QueryTimeoutError, QueryTooLargeError
 from zava.core.model import Principal
 
-# What stands around the caller's text, here and in sandbox.run().
+# What stands around the caller's text, here and in sandbox.run_for_…().
 PREFIX = "SELECT * FROM ("
 SUFFIX = "\n) AS q"
 MISSING_COLUMN = re.compile(r'column "?([^"]+?)"? does not exist')

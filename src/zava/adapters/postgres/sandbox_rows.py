@@ -1,4 +1,4 @@
-"""The rows of sandbox.run: one about the answer, then JSON objects, then perhaps a word on what cut it short."""
+"""The rows of sandbox.run_for_…: one about the answer, then JSON objects, then perhaps a word on what cut it short."""
 
 import json
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ _decoder = json.JSONDecoder(object_pairs_hook=_Pairs, parse_float=_number, parse
 
 
 def read_answer(lines: Sequence[str]) -> Answer:
-    """Reads what sandbox.run() returned."""
+    """Reads what sandbox.run_for_…() returned."""
     about = dict(_decoder.decode(lines[0]))
     body = [_decoder.decode(line) for line in lines[1:]]
     truncated = body.pop() if body and isinstance(body[-1], str) else None

@@ -21,7 +21,9 @@ answering AS (
         role.rolsuper,
         role.rolbypassrls
     FROM pg_catalog.pg_roles AS role
-    WHERE role.rolname IN ('zava_reader', 'zava_sandbox', 'zava_access', session_user)
+    WHERE role.rolname IN (
+        'zava_reader', 'zava_sandbox', 'zava_sandbox_one', 'zava_sandbox_some', 'zava_sandbox_all', 'zava_access', session_user
+    )
 )
 
 SELECT 'the role ' || rolname || ' is a superuser' AS weakness FROM answering WHERE rolsuper
@@ -30,7 +32,9 @@ SELECT 'the role ' || rolname || ' has BYPASSRLS' FROM answering WHERE rolbypass
 UNION ALL
 SELECT 'the login ' || session_user || ' is a member of ' || owner.rolname
 FROM pg_catalog.pg_roles AS owner
-WHERE owner.rolname IN ('zava_owner', 'zava_access', 'zava_sandbox')
+WHERE owner.rolname IN (
+        'zava_owner', 'zava_access', 'zava_sandbox', 'zava_sandbox_one', 'zava_sandbox_some', 'zava_sandbox_all'
+    )
     AND pg_has_role(session_user, owner.oid, 'MEMBER')
 UNION ALL
 SELECT 'the login ' || session_user || ' has rights of its own on retail.' || relation.relname
@@ -52,8 +56,11 @@ WHERE
         OR (store_tables.relname = 'stores' AND policy.polroles = ARRAY['zava_access'::regrole::oid])
         OR (
             policy.polcmd = 'r'
-            AND pg_get_expr(policy.polqual, policy.polrelid)
-            = '(store_id = ANY (( SELECT access.my_stores() AS my_stores)::uuid[]))'
+            AND pg_get_expr(policy.polqual, policy.polrelid) IN (
+                '(store_id = ANY (( SELECT access.my_stores() AS my_stores)::uuid[]))',
+                '(store_id = ( SELECT access.my_store() AS my_store))',
+                '(( SELECT NULLIF(access.sees_all_stores(), false) AS "nullif") IS NOT NULL)'
+            )
         )
     )
 UNION ALL
@@ -64,7 +71,7 @@ WHERE policy.polcmd <> 'r' AND policy.polroles <> ARRAY['zava_owner'::regrole::o
 UNION ALL
 SELECT role.rolname || ' may read retail.customer_records unmasked'
 FROM pg_catalog.pg_roles AS role
-WHERE role.rolname IN ('zava_reader', 'zava_sandbox')
+WHERE role.rolname IN ('zava_reader', 'zava_sandbox', 'zava_sandbox_one', 'zava_sandbox_some', 'zava_sandbox_all')
     AND has_table_privilege(role.oid, 'retail.customer_records', 'SELECT')
 UNION ALL
 SELECT 'the view retail.customers may not mask: it is not a security barrier of zava_access'
