@@ -1,9 +1,11 @@
 """Several commands in one round trip, at the level of the protocol: for what a cursor cannot ask, such as Describe."""
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.abc import PQGen
@@ -14,6 +16,9 @@ from psycopg.pq.abc import PGconn, PGresult
 
 Connection = psycopg.AsyncConnection[Any]
 
+# Names of the statements that a connection has parsed already.
+_parsed: WeakKeyDictionary[Connection, set[bytes]] = WeakKeyDictionary()
+
 
 class Exchange:
     """Commands to send together. Each has one result, in their order; after a failure the others are not run."""
@@ -21,10 +26,15 @@ class Exchange:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._commands: list[Callable[[], None]] = []
+        self._parsing: dict[int, bytes] = {}
 
     def execute(self, query: str, *parameters: str) -> None:
-        """A query with parameters $1, $2, …; the answer comes as text."""
-        self._add(self._pgconn.send_query_params, query.encode(), [parameter.encode() for parameter in parameters])
+        """A query of our own with parameters $1, $2, …, parsed once a connection; the answer comes as text."""
+        name = hashlib.sha256(query.encode()).hexdigest()[:16].encode()
+        if name not in _parsed.get(self._connection, ()) and name not in self._parsing.values():
+            self._parsing[len(self._commands)] = name
+            self._add(self._pgconn.send_prepare, name, query.encode())
+        self._add(self._pgconn.send_query_prepared, name, [parameter.encode() for parameter in parameters])
 
     def describe(self, query: str) -> None:
         """Parses a query without running it. Adds two results; the second has names and types of the columns."""
@@ -42,13 +52,21 @@ class Exchange:
             results = await self._connection.wait(
                 _communicate(self._pgconn, [*self._commands, self._pgconn.pipeline_sync])
             )
+        except BaseException:
+            if self._parsing:
+                # Cancelled, or lost: nobody knows which statements it has parsed.
+                await self._connection.close()
+            raise
         finally:
             if not self._connection.closed:
                 self._pgconn.exit_pipeline_mode()
+        for index, name in self._parsing.items():
+            if results[index].status == ExecStatus.COMMAND_OK:
+                _parsed.setdefault(self._connection, set()).add(name)
         for result in results:
             if result.status == ExecStatus.FATAL_ERROR:
                 raise error_from_result(result, encoding=self._connection.info.encoding)
-        return results
+        return [result for index, result in enumerate(results) if index not in self._parsing]
 
     @property
     def _pgconn(self) -> PGconn:
