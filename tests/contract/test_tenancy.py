@@ -264,7 +264,7 @@ def test_every_privileged_function_pins_its_search_path_and_is_not_for_everybody
     assert [one for one in functions if "search_path=pg_catalog, pg_temp" not in one[1] or one[2]] == []
 
 
-@pytest.mark.parametrize("function", ["sign(NULL, 'x')", "context()", "this_transaction()", "new_key('x', 'y')"])
+@pytest.mark.parametrize("function", ["sign('', '', 'x')", "context()", "this_transaction()", "new_key('x', 'y')"])
 @pytest.mark.parametrize("role", ["zava_app", "zava_reader", "zava_sandbox"])
 def test_nobody_can_sign_or_see_inside(
     tiny_database: TestDatabase, role: LiteralString, function: LiteralString
@@ -287,24 +287,22 @@ def test_nobody_can_sign_or_see_inside(
 def test_free_sql_has_a_shape_for_one_store_some_and_all_and_no_other_shape_shows_more(
     tiny_database: TestDatabase, person: PersonRow, shape: str
 ) -> None:
-    orders = "SELECT order_id FROM retail.orders ORDER BY 1"
-
-    def run_for(which: str) -> list[str]:
+    def orders(runner: str) -> list[Any]:
         with as_app(tiny_database) as connection, connection.transaction():
             seal(connection, person.principal)
-            assert scalars(connection, "SELECT sandbox.shape()") == [shape]
-            run = sql.SQL("SELECT sandbox.{}(%s, 100, 100000)").format(sql.Identifier("run_for_" + which))
-            return connection.cursor(row_factory=scalar_row).execute(run, [orders]).fetchall()[1:]
+            run = sql.SQL("SELECT {}(%s, 100, 100000)::json").format(sql.Identifier("sandbox", runner))
+            query = "SELECT order_id, current_user AS role FROM retail.orders ORDER BY 1"
+            (rows,) = connection.cursor(row_factory=scalar_row).execute(run, [query])
+            return list(rows)
 
-    own = run_for("some")
-    assert run_for(shape) == own
+    own = orders("run_for_some")
+    assert [order["order_id"] for order in orders("run")] == [order["order_id"] for order in own]
+    assert {order["role"] for order in orders("run")} <= {f"zava_sandbox_{shape}"}
     if shape != "all":
-        assert run_for("all") == []
-    if shape == "one":
-        assert run_for("one") == own
-    else:
+        assert orders("run_for_all") == []
+    if shape != "one":
         with pytest.raises(psycopg.errors.InvalidAuthorizationSpecification, match="several stores"):
-            run_for("one")
+            orders("run_for_one")
 
 
 def test_postgresqls_own_functions_are_closed_to_free_sql(tiny_database: TestDatabase) -> None:

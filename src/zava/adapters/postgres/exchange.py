@@ -83,6 +83,6 @@ def _communicate(pgconn: PGconn, commands: Sequence[Callable[[], None]]) -> PQGe
     return [result for (result, *_) in results]
 
 
-def texts(result: PGresult) -> list[str]:
-    """The first column of each row."""
-    return [(result.get_value(row, 0) or b"").decode() for row in range(result.ntuples)]
+def last_value(result: PGresult) -> str:
+    """The last value of the first row."""
+    return (result.get_value(0, result.nfields - 1) or b"").decode()

@@ -1,18 +1,20 @@
 """Free SQL in PostgreSQL's sandbox: one round trip, in a transaction that is always rolled back."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import psycopg
 from psycopg.pq.abc import PGresult
 
-from zava.adapters.postgres.exchange import Exchange, texts
+from zava.adapters.postgres.exchange import Exchange, last_value
 from zava.adapters.postgres.guard import Relations, check
 from zava.adapters.postgres.sandbox_errors import PREFIX, SUFFIX, explain
-from zava.adapters.postgres.sandbox_rows import Answer, read_answer
+from zava.adapters.postgres.sandbox_rows import read_rows
 from zava.adapters.postgres.sessions import BEGIN, PrincipalSessions
 from zava.adapters.postgres.sql import load
 from zava.core.errors import QueryRefusedError, QueryTimeoutError
@@ -22,14 +24,14 @@ from zava.core.ports import Sandbox, SchemaCatalog
 # As the runner sees names, so that the columns described are the columns sent.
 SEARCH_PATH = "sandbox_functions, pg_catalog, retail, public, pg_temp"
 # How long it may take, as whom it is listed (so that an operator finds a query and its principal), how it reads names
-# and days, and who asks.
+# and days, and who asks: of which stores, as of when.
 OPEN = """
     SELECT
         set_config('statement_timeout', $1, true),
         set_config('application_name', $2, true),
         set_config('search_path', $3, true),
         set_config('TimeZone', access.business_time_zone(), true),
-        access.seal_context($4)
+        json_build_object('stores', access.seal_context($4), 'as_of', transaction_timestamp())
 """
 RUN = load("execute_sales_query")
 LONGEST_NAME = 63
@@ -80,14 +82,13 @@ class PostgresSandbox(Sandbox):
         statement = await self._admit(principal, query)
         started = time.monotonic()
         try:
-            answer, columns = await self._sessions.converse(
+            return await self._sessions.converse(
                 principal, lambda connection, token: self._run(connection, token, principal, statement)
             )
         except TimeoutError:
             raise QueryTimeoutError(f"The query ran for {self._limits.seconds:g} seconds.", query) from None
         except psycopg.Error as error:
             raise explain(error, principal, query, self._relations, time.monotonic() - started) from error
-        return Table(columns, answer.rows, answer.truncated, answer.stores, answer.as_of)
 
     async def _admit(self, principal: Principal, query: str) -> str:
         """Asks the guard. A table that it does not know may be new: then the tables are read once more."""
@@ -102,7 +103,7 @@ class PostgresSandbox(Sandbox):
 
     async def _run(
         self, connection: psycopg.AsyncConnection[Any], token: str, principal: Principal, statement: str
-    ) -> tuple[Answer, tuple[ResultColumn, ...]]:
+    ) -> Table:
         exchange = Exchange(connection)
         exchange.execute(BEGIN)
         exchange.execute(
@@ -118,12 +119,14 @@ class PostgresSandbox(Sandbox):
         exchange.execute("ROLLBACK")
         # For what PostgreSQL does not stop by itself. Waiting for a connection is no part of it.
         async with asyncio.timeout(self._limits.seconds + GRACE_SECONDS):
-            _begin, _open, _parse, described, answer, *_ = await exchange.send()
+            _begin, opened, _parse, described, answered, *_ = await exchange.send()
         columns = _columns(described)
+        about = json.loads(last_value(opened))
         try:
-            return read_answer(texts(answer)), columns
+            rows, truncated = read_rows(last_value(answered))
         except RecursionError:
             raise QueryRefusedError("size", "A value of the answer is nested too deeply. Ask for its parts.") from None
+        return Table(columns, rows, truncated, tuple(sorted(about["stores"])), datetime.fromisoformat(about["as_of"]))
 
 
 def _columns(described: PGresult) -> tuple[ResultColumn, ...]:

@@ -1,24 +1,14 @@
-"""The rows of sandbox.run_for_…: one about the answer, then JSON objects, then perhaps a word on what cut it short."""
+"""What sandbox.run() returns: a JSON array of an object a row, and perhaps a word on what cut it short."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 # A longer one is no number that JSON's readers agree on: it stays a text.
 MOST_DIGITS = 300
 LARGEST_EXACT = 2**53
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The rows as values in the order of the columns, and what is said about them."""
-
-    rows: tuple[tuple[object, ...], ...]
-    truncated: Literal["rows", "bytes"] | None
-    stores: tuple[str, ...]
-    as_of: datetime
+Rows: TypeAlias = tuple[tuple[object, ...], ...]
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -40,17 +30,11 @@ def _whole_number(text: str) -> int | str:
 _decoder = json.JSONDecoder(object_pairs_hook=_Pairs, parse_float=_number, parse_int=_whole_number)
 
 
-def read_answer(lines: Sequence[str]) -> Answer:
-    """Reads what sandbox.run_for_…() returned."""
-    about = dict(_decoder.decode(lines[0]))
-    body = [_decoder.decode(line) for line in lines[1:]]
-    truncated = body.pop() if body and isinstance(body[-1], str) else None
-    return Answer(
-        rows=tuple(tuple(_plain(value) for _, value in row) for row in body),
-        truncated=truncated,
-        stores=tuple(about["stores"]),
-        as_of=datetime.fromisoformat(about["as_of"]),
-    )
+def read_rows(answer: str) -> tuple[Rows, Literal["rows", "bytes"] | None]:
+    """The values of each row in the order of the columns, and what cut the answer short."""
+    rows = _decoder.decode(answer)
+    truncated = rows.pop() if rows and isinstance(rows[-1], str) else None
+    return tuple(tuple(_plain(value) for _, value in row) for row in rows), truncated
 
 
 def _plain(value: Any) -> object:  # noqa: ANN401 - whatever JSON holds
