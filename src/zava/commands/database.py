@@ -58,9 +58,15 @@ class Database:
         with _connect(self.admin_dsn, "an administrator") as connection:
             yield connection
 
+    @contextmanager
+    def login(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection of the server's own login, in autocommit mode."""
+        with _connect(self.access.dsn, LOGIN) as connection:
+            yield connection
+
     def check_login(self) -> None:
         """Makes sure that the server's own login is let in: a pool would only say that it waited in vain."""
-        with _connect(self.access.dsn, LOGIN):
+        with self.login():
             pass
 
     def migrate(self, *, reinstall: bool = False) -> tuple[Step, ...]:

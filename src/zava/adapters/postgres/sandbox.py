@@ -11,10 +11,10 @@ from psycopg.pq.abc import PGresult
 
 from zava.adapters.postgres.exchange import Exchange, texts
 from zava.adapters.postgres.guard import Relations, check
-from zava.adapters.postgres.sandbox_errors import PREFIX, SUFFIX, explain
+from zava.adapters.postgres.running_queries import shown
+from zava.adapters.postgres.sandbox_errors import PREFIX, SUFFIX, cancelled, explain
 from zava.adapters.postgres.sandbox_rows import Answer, read_answer
 from zava.adapters.postgres.sessions import BEGIN, PrincipalSessions
-from zava.adapters.postgres.sql import load
 from zava.core.errors import QueryRefusedError, QueryTimeoutError
 from zava.core.model import Principal, ResultColumn, Table
 from zava.core.ports import Sandbox, SchemaCatalog
@@ -31,7 +31,6 @@ OPEN = """
         set_config('TimeZone', access.business_time_zone(), true),
         access.seal_context($4)
 """
-RUN = load("execute_sales_query")
 LONGEST_NAME = 63
 GRACE_SECONDS = 1
 MOST_COLUMNS = 200
@@ -78,7 +77,6 @@ class PostgresSandbox(Sandbox):
 
     async def execute_sales_query(self, principal: Principal, query: str) -> Table:
         statement = await self._admit(principal, query)
-        started = time.monotonic()
         try:
             answer, columns = await self._sessions.converse(
                 principal, lambda connection, token: self._run(connection, token, principal, statement)
@@ -86,7 +84,7 @@ class PostgresSandbox(Sandbox):
         except TimeoutError:
             raise QueryTimeoutError(f"The query ran for {self._limits.seconds:g} seconds.", query) from None
         except psycopg.Error as error:
-            raise explain(error, principal, query, self._relations, time.monotonic() - started) from error
+            raise explain(error, principal, query, self._relations) from error
         return Table(columns, answer.rows, answer.truncated, answer.stores, answer.as_of)
 
     async def _admit(self, principal: Principal, query: str) -> str:
@@ -104,21 +102,27 @@ class PostgresSandbox(Sandbox):
         self, connection: psycopg.AsyncConnection[Any], token: str, principal: Principal, statement: str
     ) -> tuple[Answer, tuple[ResultColumn, ...]]:
         exchange = Exchange(connection)
+        milliseconds = int(self._limits.seconds * 1000)
         exchange.execute(BEGIN)
         exchange.execute(
             OPEN,
-            str(int(self._limits.seconds * 1000)),
+            str(milliseconds),
             f"{principal.principal_id} {principal.name}"[:LONGEST_NAME],
             SEARCH_PATH,
             token,
         )
         # Names and types come from here, of an empty answer too.
         exchange.describe(f"{PREFIX}{statement}{SUFFIX}")
-        exchange.execute(RUN, statement, str(self._limits.most_rows), str(self._limits.most_bytes))
+        exchange.execute(shown(statement), statement, str(self._limits.most_rows), str(self._limits.most_bytes))
         exchange.execute("ROLLBACK")
-        # For what PostgreSQL does not stop by itself. Waiting for a connection is no part of it.
-        async with asyncio.timeout(self._limits.seconds + GRACE_SECONDS):
-            _begin, _open, _parse, described, answer, *_ = await exchange.send()
+        # Waiting for a connection is no part of it.
+        started = time.monotonic()
+        try:
+            # For what PostgreSQL does not stop by itself.
+            async with asyncio.timeout(self._limits.seconds + GRACE_SECONDS):
+                _begin, _open, _parse, described, answer, *_ = await exchange.send()
+        except psycopg.errors.QueryCanceled as error:
+            raise cancelled(statement, time.monotonic() - started, milliseconds / 1000) from error
         columns = _columns(described)
         try:
             return read_answer(texts(answer)), columns
