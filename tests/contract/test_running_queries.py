@@ -31,6 +31,8 @@ async def test_a_query_that_runs_is_seen_with_who_asked_and_can_be_stopped(tiny_
         assert (query.principal_id, query.name) == (str(SEATTLE.principal_id), SEATTLE.name)
         assert (query.state, query.text, query.stopped) == ("active", f"{ENDLESS} WHERE 'é' <> ''", False)
         assert 0 < query.seconds < 10
+        with psycopg.connect(tiny_database.admin_dsn, autocommit=True) as administrator:
+            assert running_queries(administrator, stop=query.pid) == []
         (stopped,) = seen(tiny_database, stop=query.pid)
         assert (stopped.pid, stopped.stopped) == (query.pid, True)
         with pytest.raises(QueryStoppedError, match="stopped by an operator"):
