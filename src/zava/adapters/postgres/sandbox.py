@@ -113,7 +113,7 @@ class PostgresSandbox(Sandbox):
         )
         # Names and types come from here, of an empty answer too.
         exchange.describe(f"{PREFIX}{statement}{SUFFIX}")
-        exchange.execute(shown(statement), statement, str(self._limits.most_rows), str(self._limits.most_bytes))
+        exchange.execute_once(shown(statement), statement, str(self._limits.most_rows), str(self._limits.most_bytes))
         exchange.execute("ROLLBACK")
         # Waiting for a connection is no part of it.
         started = time.monotonic()
