@@ -21,6 +21,8 @@ app = App(
 )
 db = App(name="db", help="Looks after the database.")
 app.command(db)
+queries = App(name="queries", help="Lists the queries of free SQL that run, and stops one.")
+app.command(queries)
 
 DataDir = Annotated[Path | None, Parameter(help="Where the embedded PostgreSQL keeps its data.")]
 Scale = Annotated[float | None, Parameter(help="Size of the sample shop when it is made; 0 is an empty shop.")]
@@ -75,6 +77,22 @@ def doctor(*, data_dir: DataDir = None) -> None:
     from zava.commands.doctor import examine
 
     sys.exit(examine(_settings(embedded={"data_dir": data_dir})))
+
+
+@queries.default
+def running(*, data_dir: DataDir = None) -> None:
+    """List the queries of free SQL that run: process, state, how long, who asked, and the text."""
+    from zava.commands.queries import list_queries
+
+    list_queries(_settings(embedded={"data_dir": data_dir}))
+
+
+@queries.command
+def stop(pid: Annotated[int, Parameter(help="Its process, as listed.")], /, *, data_dir: DataDir = None) -> None:
+    """Stop a query. Whoever asked it is told; their connection serves the next one."""
+    from zava.commands.queries import stop_query
+
+    stop_query(_settings(embedded={"data_dir": data_dir}), pid)
 
 
 def main() -> None:

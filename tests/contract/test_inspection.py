@@ -5,6 +5,7 @@ from typing import LiteralString
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests.contract.conftest import Pool, TestDatabase, new_pool
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
@@ -33,7 +34,7 @@ async def test_a_migrated_database_is_fit(inspection: DatabaseInspection) -> Non
     await inspection.row_security()
     await inspection.clock()
     await inspection.catalogs()
-    await inspection.limits()
+    assert await inspection.layers() == {}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +112,133 @@ async def test_an_administrators_login_is_no_login_for_a_server(tiny_copy: TestD
     async with new_pool(TestDatabase(tiny_copy.admin_dsn, tiny_copy.admin_dsn)) as pool:
         with pytest.raises(UnfitError, match="the role postgres is a superuser"):
             await DatabaseInspection(pool, "0.1.0").row_security()
+
+
+@pytest.mark.parametrize(
+    ("weakening", "remedy", "amiss"),
+    [
+        (
+            "GRANT EXECUTE ON FUNCTION access.sign(text, text) TO zava_sandbox",
+            "REVOKE EXECUTE ON FUNCTION access.sign(text, text) FROM zava_sandbox",
+            {"context": "zava_sandbox can sign who asks", "role": "zava_sandbox may call access.sign(text,text)"},
+        ),
+        (
+            "GRANT SELECT (inner_pad) ON access.keys TO zava_reader",
+            "REVOKE SELECT (inner_pad) ON access.keys FROM zava_reader",
+            {"context": "zava_reader can sign who asks"},
+        ),
+        (
+            "ALTER ROLE zava_sandbox LOGIN",
+            "ALTER ROLE zava_sandbox NOLOGIN",
+            {"role": "zava_sandbox can log in, or has a right over the whole server"},
+        ),
+        (
+            "GRANT pg_signal_backend TO zava_sandbox",
+            "REVOKE pg_signal_backend FROM zava_sandbox",
+            {"role": "zava_sandbox is a member of pg_signal_backend"},
+        ),
+        (
+            "GRANT CREATE ON SCHEMA retail TO zava_sandbox",
+            "REVOKE CREATE ON SCHEMA retail FROM zava_sandbox",
+            {"role": "zava_sandbox may create something in this database"},
+        ),
+        (
+            "CREATE SEQUENCE retail.numbers; ALTER SEQUENCE retail.numbers OWNER TO zava_sandbox",
+            "DROP SEQUENCE retail.numbers",
+            {"role": "zava_sandbox owns sequence retail.numbers"},
+        ),
+        (
+            "GRANT UPDATE (name) ON retail.stores TO zava_sandbox",
+            "REVOKE UPDATE (name) ON retail.stores FROM zava_sandbox",
+            {"role": "zava_sandbox may write retail.stores"},
+        ),
+        (
+            "GRANT SELECT (name) ON access.principals TO zava_sandbox",
+            "REVOKE SELECT (name) ON access.principals FROM zava_sandbox",
+            {"role": "zava_sandbox may read access.principals"},
+        ),
+        (
+            "CREATE TABLE retail.visits (store_id uuid); GRANT SELECT ON retail.visits TO zava_sandbox",
+            "DROP TABLE retail.visits",
+            {"role": "zava_sandbox may read system columns of retail.visits"},
+        ),
+        (
+            "GRANT EXECUTE ON FUNCTION access.seal_context(text) TO zava_sandbox",
+            "REVOKE EXECUTE ON FUNCTION access.seal_context(text) FROM zava_sandbox",
+            {"role": "zava_sandbox may call access.seal_context(text)"},
+        ),
+        (
+            "ALTER FUNCTION sandbox.run(text, integer, integer) VOLATILE",
+            "ALTER FUNCTION sandbox.run(text, integer, integer) STABLE",
+            {"role": "sandbox.run does not run as zava_sandbox, or may write"},
+        ),
+        (
+            "GRANT EXECUTE ON FUNCTION pg_catalog.pg_sleep(double precision) TO zava_sandbox",
+            "REVOKE EXECUTE ON FUNCTION pg_catalog.pg_sleep(double precision) FROM zava_sandbox",
+            {"functions": "1 of PostgreSQL's functions can be called that are not on the list"},
+        ),
+        (
+            "GRANT EXECUTE ON FUNCTION pg_catalog.lpad(text, integer, text) TO zava_sandbox",
+            "REVOKE EXECUTE ON FUNCTION pg_catalog.lpad(text, integer, text) FROM zava_sandbox",
+            {"bounds": "1 of PostgreSQL's functions can be called without their bound"},
+        ),
+        (
+            "GRANT EXECUTE ON FUNCTION pg_catalog.arraycontains(anyarray, anyarray) TO zava_sandbox",
+            "REVOKE EXECUTE ON FUNCTION pg_catalog.arraycontains(anyarray, anyarray) FROM zava_sandbox",
+            {"bounds": "1 of PostgreSQL's functions can be called without their bound"},
+        ),
+        (
+            "ALTER FUNCTION pg_catalog.date_lt_timestamptz(date, timestamptz) NOT LEAKPROOF",
+            "ALTER FUNCTION pg_catalog.date_lt_timestamptz(date, timestamptz) LEAKPROOF",
+            {"days": "1 comparisons of days with moments are not leakproof"},
+        ),
+    ],
+)
+async def test_a_layer_that_is_not_in_force_is_named_with_what_is_amiss(
+    tiny_copy: TestDatabase,
+    inspection: DatabaseInspection,
+    weakening: LiteralString,
+    remedy: LiteralString,
+    amiss: dict[str, str],
+) -> None:
+    change(tiny_copy, weakening)
+    try:
+        assert await inspection.layers() == amiss
+    finally:
+        change(tiny_copy, remedy)
+    assert await inspection.layers() == {}
+
+
+@pytest.mark.parametrize(
+    ("layer", "setting", "weak", "good"),
+    [
+        ("time", "statement_timeout", "0", "30s"),
+        ("time", "idle_in_transaction_session_timeout", "0", "60s"),
+        ("leaving", "client_connection_check_interval", "0", "250ms"),
+        ("files", "temp_file_limit", "-1", "1GB"),
+        ("log", "log_min_messages", "warning", "fatal"),
+        ("log", "log_parameter_max_length", "-1", "0"),
+        ("log", "log_parameter_max_length_on_error", "1B", "0"),
+    ],
+)
+async def test_a_setting_that_is_weaker_than_it_should_be_is_named(
+    tiny_copy: TestDatabase, layer: str, setting: str, weak: str, good: str
+) -> None:
+    set_for_the_login(tiny_copy, setting, weak)
+    try:
+        async with new_pool(tiny_copy) as pool:
+            assert await DatabaseInspection(pool, "0.1.0").layers() == {layer: f"{setting} = {weak}"}
+    finally:
+        set_for_the_login(tiny_copy, setting, good)
+
+
+def set_for_the_login(database: TestDatabase, setting: str, value: str) -> None:
+    with psycopg.connect(database.admin_dsn, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("ALTER ROLE zava_app IN DATABASE {} SET {} = {}").format(
+                sql.Identifier(connection.info.dbname), sql.Identifier(setting), sql.Literal(value)
+            )
+        )
 
 
 async def test_open_catalogs_are_told(tiny_copy: TestDatabase, inspection: DatabaseInspection) -> None:

@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from zava.adapters.postgres.layers import LAYERS
 from zava.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -95,6 +96,11 @@ def test_each_documented_default_is_the_default() -> None:
     assert documented == {
         name: "none" if field.default is None else str(field.default) for name, field in settings_of(Settings)
     }
+
+
+def test_each_layer_that_the_doctor_names_is_explained() -> None:
+    explained = re.findall(r"^\| ([^|]+?) \| `(?:FAIL|weak)`", read("docs/operations.md"), re.MULTILINE)
+    assert [layer.name for layer in LAYERS if layer.name not in explained] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -148,6 +148,7 @@ async def test_a_refused_value_is_not_said_back() -> None:
         (errors.NotFoundError("Not there."), "NOT_FOUND", False),
         (errors.DatabaseError("Refused."), "DATABASE_ERROR", False),
         (errors.QueryTimeoutError("Too slow."), "QUERY_TIMEOUT", False),
+        (errors.QueryStoppedError("Stopped."), "QUERY_STOPPED", False),
         (errors.BusyError("Later."), "BUSY", True),
         (errors.UnavailableError("Later."), "UNAVAILABLE", True),
     ],
@@ -167,7 +168,7 @@ def test_no_two_errors_of_the_core_share_a_code() -> None:
     codes = [
         error.code for error in vars(errors).values() if isinstance(error, type) and issubclass(error, errors.ZavaError)
     ]
-    assert len(set(codes)) == len(codes) == 11
+    assert len(set(codes)) == len(codes) == 12
 
 
 @pytest.mark.parametrize("error", [RuntimeError(SECRET), KeyError(SECRET), errors.SetupError(SECRET)])

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 
+from zava.adapters.embedded.processes import memory_bound
 from zava.adapters.embedded.supervisor import EmbeddedPostgres, default_data_dir
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.context import ContextKey
@@ -58,9 +59,20 @@ class Database:
         with _connect(self.admin_dsn, "an administrator") as connection:
             yield connection
 
+    @contextmanager
+    def login(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection of the server's own login, in autocommit mode."""
+        with _connect(self.access.dsn, LOGIN) as connection:
+            yield connection
+
+    def memory_bound(self) -> int | None:
+        """How many bytes of its own each process of an embedded PostgreSQL may have; None where there is no bound."""
+        with self.login() as connection:
+            return memory_bound(connection.info.backend_pid)
+
     def check_login(self) -> None:
         """Makes sure that the server's own login is let in: a pool would only say that it waited in vain."""
-        with _connect(self.access.dsn, LOGIN):
+        with self.login():
             pass
 
     def migrate(self, *, reinstall: bool = False) -> tuple[Step, ...]:

@@ -3,47 +3,89 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from zava.adapters.postgres.access import DatabaseAccess
-from zava.commands.database import open_database
+from zava.adapters.postgres.guard import check
+from zava.adapters.postgres.inspection import DatabaseInspection
+from zava.adapters.postgres.layers import LAYERS
+from zava.commands.database import Database, open_database
 from zava.container import new_container
-from zava.core.errors import SetupError
+from zava.core.errors import QueryRefusedError, SetupError
 from zava.settings import Settings
+
+LAYERS_TITLE = "What keeps free SQL to its caller's stores, and to its share of the machine:"
+BY_HAND = "give its service LimitDATA=512M (docs/operations.md)"
 
 
 def examine(settings: Settings) -> int:
-    """Prints every check with its remedy, and returns the exit code: 1 when Zava cannot serve as it is."""
+    """Prints every check with its remedy, and returns the exit code: 1 when Zava should not serve as it is."""
     try:
         with open_database(settings) as database:
             where = f"embedded PostgreSQL {database.embedded.version}" if database.embedded else "ZAVA_DATABASE__DSN"
             database.check_login()
             print(f"ok    database server: {where}")
-            return asyncio.run(_examine(settings, database.access))
+            return asyncio.run(_examine(settings, database))
     except SetupError as error:
         print(f"FAIL  database server: {error}")
         return 1
 
 
-async def _examine(settings: Settings, access: DatabaseAccess) -> int:
-    container = new_container(settings, access)
+async def _examine(settings: Settings, database: Database) -> int:
+    container = new_container(settings, database.access)
     inspection = container.inspection()
     async with container.pool():
         needed = [
             await _found("schema version", inspection.schema_version, "FAIL"),
-            await _found("row security in force", inspection.row_security, "FAIL"),
             await _found("clocks agree", inspection.clock, "FAIL"),
         ]
-        # Without these Zava serves, with less.
-        await _found("catalogs closed to free SQL", inspection.catalogs, "weak")
-        await _found("temporary files limited", inspection.limits, "weak")
+        # Without it Zava serves, with less.
         await _found("products found by meaning", inspection.vectors, "weak")
+        if needed[0]:
+            print(f"\n{LAYERS_TITLE}")
+            needed += [
+                await _found("row security in force", inspection.row_security, "FAIL"),
+                await _found("guard in front of free SQL", _guard, "FAIL"),
+                await _layers(inspection),
+            ]
+            _memory(database)
+            if not settings.sandbox.enabled:
+                print("off   free SQL itself: ZAVA_SANDBOX__ENABLED is false, and nobody is offered it")
     return 0 if all(needed) else 1
 
 
-async def _found(check: str, inspect: Callable[[], Awaitable[None]], otherwise: str) -> bool:
+async def _found(what: str, inspect: Callable[[], Awaitable[None]], otherwise: str) -> bool:
     try:
         await inspect()
     except SetupError as error:
-        print(f"{otherwise}  {check}: {error}")
+        print(f"{otherwise}  {what}: {error}")
         return False
-    print(f"ok    {check}")
+    print(f"ok    {what}")
     return True
+
+
+async def _layers(inspection: DatabaseInspection) -> bool:
+    """A line for each layer; whether all that are needed are in force."""
+    await _found("catalogs closed to free SQL", inspection.catalogs, "weak")
+    amiss = await inspection.layers()
+    for layer in LAYERS:
+        if layer.key not in amiss:
+            print(f"ok    {layer.name}")
+        else:
+            print(f"{'FAIL' if layer.needed else 'weak'}  {layer.name}: {amiss[layer.key]}; {layer.otherwise}")
+    return not any(layer.needed and layer.key in amiss for layer in LAYERS)
+
+
+def _memory(database: Database) -> None:
+    what = "memory of each process bounded"
+    if database.embedded is None:
+        print(f"look  {what}: PostgreSQL does not tell; {BY_HAND}")
+    elif bound := database.memory_bound():
+        print(f"ok    {what}: {bound // 1024**2} MB")
+    else:
+        print(f"weak  {what}: not on this system; one query may take all of it")
+
+
+async def _guard() -> None:
+    try:
+        check("SELECT pg_catalog.pg_sleep(1)", {})
+    except QueryRefusedError:
+        return
+    raise SetupError("it admits what it should refuse; install Zava anew")

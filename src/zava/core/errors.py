@@ -78,6 +78,12 @@ class QueryTimeoutError(DatabaseError):
     code = "QUERY_TIMEOUT"
 
 
+class QueryStoppedError(DatabaseError):
+    """An operator stopped the question while it ran."""
+
+    code = "QUERY_STOPPED"
+
+
 class InvalidQueryError(DatabaseError):
     """The caller's own SQL is wrong: ask better. The message is PostgreSQL's, with its hint.
 

@@ -54,6 +54,7 @@ class Sandbox(Protocol):
             InvalidQueryError: it is wrong, and PostgreSQL says how.
             QueryRefusedError: it is not admitted here.
             QueryTimeoutError: it ran longer than it may.
+            QueryStoppedError: an operator stopped it.
             QueryTooLargeError: it needed more memory or disk than it may.
         """
         ...

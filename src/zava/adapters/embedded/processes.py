@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -100,6 +101,17 @@ def stop(process: subprocess.Popen[str]) -> None:
         except subprocess.TimeoutExpired:
             continue
         return
+
+
+def memory_bound(pid: int) -> int | None:
+    """How many bytes of its own the kernel lets a process have; None where there is no bound, or none to be seen."""
+    try:
+        # Open to everybody; prlimit() is not, even to root in a container.
+        limits = (Path("/proc") / str(pid) / "limits").read_text()
+    except OSError:
+        return None
+    bound = re.search(r"^Max data size +(\d+)", limits, re.MULTILINE)
+    return int(bound[1]) if bound else None
 
 
 def is_alive(pid: int) -> bool:

@@ -36,6 +36,10 @@ class Exchange:
             self._add(self._pgconn.send_prepare, name, query.encode())
         self._add(self._pgconn.send_query_prepared, name, [parameter.encode() for parameter in parameters])
 
+    def execute_once(self, query: str, *parameters: str) -> None:
+        """As execute, for a text that is another each time: the connection must not keep it."""
+        self._add(self._pgconn.send_query_params, query.encode(), [parameter.encode() for parameter in parameters])
+
     def describe(self, query: str) -> None:
         """Parses a query without running it. Adds two results; the second has names and types of the columns."""
         self._add(self._pgconn.send_prepare, b"", query.encode())

@@ -1,12 +1,14 @@
 """Is this database fit to answer? Asked before the doors open, and again by every readiness check."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import dict_row
 
+from zava.adapters.postgres.layers import CALLABLE
 from zava.adapters.postgres.sessions import Pool
 from zava.adapters.postgres.sql import load
 from zava.core.errors import SetupError
@@ -16,6 +18,7 @@ OLDEST_SCHEMA = 6
 
 SCHEMA_VERSION = load("schema_version")
 WEAKNESSES = load("weaknesses")
+LAYERS = load("layers")
 MOST_WEAKNESSES = 5
 MOST_SKEW_SECONDS = 10
 
@@ -53,9 +56,8 @@ class DatabaseInspection:
         """Raises UnfitError when the login could get past row security."""
         found = [str(row["weakness"]) for row in await self._rows(WEAKNESSES)]
         if found:
-            more = f" and {len(found) - MOST_WEAKNESSES} more" if len(found) > MOST_WEAKNESSES else ""
             raise UnfitError(
-                f"row security could be bypassed: {'; '.join(found[:MOST_WEAKNESSES])}{more}. "
+                f"row security could be bypassed: {_some(found)}. "
                 "Connect as zava_app, and run `zava db migrate` to restore the policies' grants"
             )
 
@@ -78,13 +80,17 @@ class DatabaseInspection:
             """
         )
         if row["open"]:
-            raise UnfitError("PostgreSQL's catalogs are open to free SQL; run `zava db migrate` as a superuser")
+            raise UnfitError(
+                "PostgreSQL's catalogs are open to free SQL, and the guard alone keeps it from them; "
+                "run `zava db migrate` as a superuser"
+            )
 
-    async def limits(self) -> None:
-        """Raises UnfitError when a question could fill the disk of the database."""
-        (row,) = await self._rows("SELECT current_setting('temp_file_limit') = '-1' AS unlimited")
-        if row["unlimited"]:
-            raise UnfitError("temporary files are not limited; run `zava db migrate` as a superuser")
+    async def layers(self) -> Mapping[str, str]:
+        """What is amiss with the layers that are not in force, by their keys."""
+        found: dict[str, list[str]] = {}
+        for row in await self._rows(LAYERS, {"functions": CALLABLE}):
+            found.setdefault(row["layer"], []).append(row["amiss"])
+        return {layer: _some(amiss) for layer, amiss in found.items()}
 
     async def vectors(self) -> None:
         """Raises UnfitError when products cannot be found by meaning."""
@@ -92,16 +98,21 @@ class DatabaseInspection:
         if not row["present"]:
             raise UnfitError("there is no pgvector; install it, then run `zava db migrate`")
 
-    async def _rows(self, query: LiteralString) -> list[dict[str, Any]]:
+    async def _rows(self, query: LiteralString, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         try:
             async with self.pool.connection(timeout=2) as connection:
                 cursor = connection.cursor(row_factory=dict_row)
-                await cursor.execute(query)
+                await cursor.execute(query, parameters)
                 return await cursor.fetchall()
         except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
             raise UnfitError("this database has no Zava schema; run `zava db migrate`") from error
         except psycopg.Error as error:
             raise UnfitError(f"the database does not answer ({type(error).__name__})") from error
+
+
+def _some(found: list[str]) -> str:
+    more = f" and {len(found) - MOST_WEAKNESSES} more" if len(found) > MOST_WEAKNESSES else ""
+    return f"{'; '.join(found[:MOST_WEAKNESSES])}{more}"
 
 
 def _as_numbers(version: str) -> tuple[int, ...]:

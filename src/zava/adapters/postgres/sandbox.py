@@ -13,10 +13,10 @@ from psycopg.pq.abc import PGresult
 
 from zava.adapters.postgres.exchange import Exchange, last_value
 from zava.adapters.postgres.guard import Relations, check
-from zava.adapters.postgres.sandbox_errors import PREFIX, SUFFIX, explain
+from zava.adapters.postgres.running_queries import shown
+from zava.adapters.postgres.sandbox_errors import PREFIX, SUFFIX, cancelled, explain
 from zava.adapters.postgres.sandbox_rows import read_rows
 from zava.adapters.postgres.sessions import BEGIN, PrincipalSessions
-from zava.adapters.postgres.sql import load
 from zava.core.errors import QueryRefusedError, QueryTimeoutError
 from zava.core.model import Principal, ResultColumn, Table
 from zava.core.ports import Sandbox, SchemaCatalog
@@ -33,7 +33,6 @@ OPEN = """
         set_config('TimeZone', access.business_time_zone(), true),
         json_build_object('stores', access.seal_context($4), 'as_of', transaction_timestamp())
 """
-RUN = load("execute_sales_query")
 LONGEST_NAME = 63
 GRACE_SECONDS = 1
 MOST_COLUMNS = 200
@@ -80,7 +79,6 @@ class PostgresSandbox(Sandbox):
 
     async def execute_sales_query(self, principal: Principal, query: str) -> Table:
         statement = await self._admit(principal, query)
-        started = time.monotonic()
         try:
             return await self._sessions.converse(
                 principal, lambda connection, token: self._run(connection, token, principal, statement)
@@ -88,7 +86,7 @@ class PostgresSandbox(Sandbox):
         except TimeoutError:
             raise QueryTimeoutError(f"The query ran for {self._limits.seconds:g} seconds.", query) from None
         except psycopg.Error as error:
-            raise explain(error, principal, query, self._relations, time.monotonic() - started) from error
+            raise explain(error, principal, query, self._relations) from error
 
     async def _admit(self, principal: Principal, query: str) -> str:
         """Asks the guard. A table that it does not know may be new: then the tables are read once more."""
@@ -105,21 +103,27 @@ class PostgresSandbox(Sandbox):
         self, connection: psycopg.AsyncConnection[Any], token: str, principal: Principal, statement: str
     ) -> Table:
         exchange = Exchange(connection)
+        milliseconds = int(self._limits.seconds * 1000)
         exchange.execute(BEGIN)
         exchange.execute(
             OPEN,
-            str(int(self._limits.seconds * 1000)),
+            str(milliseconds),
             f"{principal.principal_id} {principal.name}"[:LONGEST_NAME],
             SEARCH_PATH,
             token,
         )
         # Names and types come from here, of an empty answer too.
         exchange.describe(f"{PREFIX}{statement}{SUFFIX}")
-        exchange.execute(RUN, statement, str(self._limits.most_rows), str(self._limits.most_bytes))
+        exchange.execute_once(shown(statement), statement, str(self._limits.most_rows), str(self._limits.most_bytes))
         exchange.execute("ROLLBACK")
-        # For what PostgreSQL does not stop by itself. Waiting for a connection is no part of it.
-        async with asyncio.timeout(self._limits.seconds + GRACE_SECONDS):
-            _begin, opened, _parse, described, answered, *_ = await exchange.send()
+        # Waiting for a connection is no part of it.
+        started = time.monotonic()
+        try:
+            # For what PostgreSQL does not stop by itself.
+            async with asyncio.timeout(self._limits.seconds + GRACE_SECONDS):
+                _begin, opened, _parse, described, answered, *_ = await exchange.send()
+        except psycopg.errors.QueryCanceled as error:
+            raise cancelled(statement, time.monotonic() - started, milliseconds / 1000) from error
         columns = _columns(described)
         about = json.loads(last_value(opened))
         try:

@@ -9,10 +9,17 @@ import psycopg
 
 from zava.adapters.postgres.errors import translate
 from zava.adapters.postgres.guard import Relations
-from zava.core.errors import InvalidQueryError, QueryRefusedError, QueryTimeoutError, QueryTooLargeError
+from zava.core.errors import (
+    DatabaseError,
+    InvalidQueryError,
+    QueryRefusedError,
+    QueryStoppedError,
+    QueryTimeoutError,
+    QueryTooLargeError,
+)
 from zava.core.model import Principal
 
-# What stands around the caller's text, here and in sandbox.run_for_…().
+# What stands around the caller's text, here and in sandbox.run().
 PREFIX = "SELECT * FROM ("
 SUFFIX = "\n) AS q"
 MISSING_COLUMN = re.compile(r'column "?([^"]+?)"? does not exist')
@@ -23,7 +30,7 @@ NARROW = "Narrow it: fewer days or stores, a filter, or sums instead of rows."
 FAULTS = ("21", "22", "42", "0A", "54")
 
 
-def explain(error: psycopg.Error, principal: Principal, query: str, relations: Relations, seconds: float) -> Exception:
+def explain(error: psycopg.Error, principal: Principal, query: str, relations: Relations) -> Exception:
     """The error to raise in place of PostgreSQL's.
 
     Args:
@@ -31,14 +38,11 @@ def explain(error: psycopg.Error, principal: Principal, query: str, relations: R
         principal: who asked.
         query: the text of the caller's own.
         relations: the tables that queries may use, for names that are nearly right.
-        seconds: how long it ran.
     """
     state = error.sqlstate or ""
     message = (error.diag.message_primary or "").replace("\n", " ")
     if state in ("42501", "25006", "2F003"):
         return QueryRefusedError("permission", f"This is not available here: {message}.")
-    if state == "57014":
-        return QueryTimeoutError(f"The query was stopped after {seconds:.1f} seconds. {NARROW}", query)
     # XX000 is what functions say of sizes that their authors thought nobody would reach.
     if state in ("53200", "53400", "XX000"):
         return QueryTooLargeError(TOO_LARGE, query)
@@ -55,6 +59,19 @@ def explain(error: psycopg.Error, principal: Principal, query: str, relations: R
         # Whatever else PostgreSQL has against a query, it is the query that it refuses.
         return QueryRefusedError("other", f"PostgreSQL refuses this query ({state}). Write it another way.")
     return known
+
+
+def cancelled(query: str, seconds: float, longest: float) -> DatabaseError:
+    """Why PostgreSQL cancelled a query. Its SQLSTATE is the same for both, and its words are in its own language.
+
+    Args:
+        query: its text.
+        seconds: how long it ran.
+        longest: how long it may run; nothing but an operator ends it before that.
+    """
+    if seconds < longest:
+        return QueryStoppedError(f"The query was stopped by an operator. {NARROW}", query)
+    return QueryTimeoutError(f"The query was stopped after {seconds:.1f} seconds. {NARROW}", query)
 
 
 def _position(error: psycopg.Error, query: str) -> int | None:
