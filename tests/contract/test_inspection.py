@@ -118,9 +118,9 @@ async def test_an_administrators_login_is_no_login_for_a_server(tiny_copy: TestD
     ("weakening", "remedy", "amiss"),
     [
         (
-            "GRANT EXECUTE ON FUNCTION access.sign(text, text) TO zava_sandbox",
-            "REVOKE EXECUTE ON FUNCTION access.sign(text, text) FROM zava_sandbox",
-            {"context": "zava_sandbox can sign who asks", "role": "zava_sandbox may call access.sign(text,text)"},
+            "GRANT EXECUTE ON FUNCTION access.sign(bytea, bytea, text) TO zava_sandbox_some",
+            "REVOKE EXECUTE ON FUNCTION access.sign(bytea, bytea, text) FROM zava_sandbox_some",
+            {"context": "zava_sandbox_some can sign who asks", "role": "zava_sandbox may call access.sign(text,text)"},
         ),
         (
             "GRANT SELECT (inner_pad) ON access.keys TO zava_reader",
@@ -138,9 +138,9 @@ async def test_an_administrators_login_is_no_login_for_a_server(tiny_copy: TestD
             {"role": "zava_sandbox is a member of pg_signal_backend"},
         ),
         (
-            "GRANT CREATE ON SCHEMA retail TO zava_sandbox",
-            "REVOKE CREATE ON SCHEMA retail FROM zava_sandbox",
-            {"role": "zava_sandbox may create something in this database"},
+            "GRANT CREATE ON SCHEMA retail TO zava_sandbox_some",
+            "REVOKE CREATE ON SCHEMA retail FROM zava_sandbox_some",
+            {"role": "zava_sandbox_some may create something in this database"},
         ),
         (
             "CREATE SEQUENCE retail.numbers; ALTER SEQUENCE retail.numbers OWNER TO zava_sandbox",
@@ -148,29 +148,29 @@ async def test_an_administrators_login_is_no_login_for_a_server(tiny_copy: TestD
             {"role": "zava_sandbox owns sequence retail.numbers"},
         ),
         (
-            "GRANT UPDATE (name) ON retail.stores TO zava_sandbox",
-            "REVOKE UPDATE (name) ON retail.stores FROM zava_sandbox",
-            {"role": "zava_sandbox may write retail.stores"},
+            "GRANT UPDATE (name) ON retail.stores TO zava_sandbox_some",
+            "REVOKE UPDATE (name) ON retail.stores FROM zava_sandbox_some",
+            {"role": "zava_sandbox_some may write retail.stores"},
         ),
         (
-            "GRANT SELECT (name) ON access.principals TO zava_sandbox",
-            "REVOKE SELECT (name) ON access.principals FROM zava_sandbox",
-            {"role": "zava_sandbox may read access.principals"},
+            "GRANT SELECT (name) ON access.principals TO zava_sandbox_some",
+            "REVOKE SELECT (name) ON access.principals FROM zava_sandbox_some",
+            {"role": "zava_sandbox_some may read access.principals"},
         ),
         (
-            "CREATE TABLE retail.visits (store_id uuid); GRANT SELECT ON retail.visits TO zava_sandbox",
+            "CREATE TABLE retail.visits (store_id uuid); GRANT SELECT ON retail.visits TO zava_sandbox_some",
             "DROP TABLE retail.visits",
-            {"role": "zava_sandbox may read system columns of retail.visits"},
+            {"role": "zava_sandbox_some may read system columns of retail.visits"},
         ),
         (
-            "GRANT EXECUTE ON FUNCTION access.seal_context(text) TO zava_sandbox",
-            "REVOKE EXECUTE ON FUNCTION access.seal_context(text) FROM zava_sandbox",
-            {"role": "zava_sandbox may call access.seal_context(text)"},
+            "GRANT EXECUTE ON FUNCTION access.seal_context(text) TO zava_sandbox_some",
+            "REVOKE EXECUTE ON FUNCTION access.seal_context(text) FROM zava_sandbox_some",
+            {"role": "zava_sandbox_some may call access.seal_context(text)"},
         ),
         (
-            "ALTER FUNCTION sandbox.run(text, integer, integer) VOLATILE",
-            "ALTER FUNCTION sandbox.run(text, integer, integer) STABLE",
-            {"role": "sandbox.run does not run as zava_sandbox, or may write"},
+            "ALTER FUNCTION sandbox.run_for_some(text, integer, integer) VOLATILE",
+            "ALTER FUNCTION sandbox.run_for_some(text, integer, integer) STABLE",
+            {"role": "no runner of free SQL runs as zava_sandbox_some and cannot write"},
         ),
         (
             "GRANT EXECUTE ON FUNCTION pg_catalog.pg_sleep(double precision) TO zava_sandbox",

@@ -4,7 +4,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -14,7 +14,8 @@ from psycopg.generators import fetch_many, pipeline_communicate
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
-Connection = psycopg.AsyncConnection[Any]
+Connection: TypeAlias = psycopg.AsyncConnection[Any]
+Command: TypeAlias = Callable[[], None]
 
 # Names of the statements that a connection has parsed already.
 _parsed: WeakKeyDictionary[Connection, set[bytes]] = WeakKeyDictionary()
@@ -25,15 +26,14 @@ class Exchange:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._commands: list[Callable[[], None]] = []
-        self._parsing: dict[int, bytes] = {}
+        self._commands: list[Command] = []
+        self._statements: dict[bytes, bytes] = {}
 
     def execute(self, query: str, *parameters: str) -> None:
         """A query of our own with parameters $1, $2, …, parsed once a connection; the answer comes as text."""
-        name = hashlib.sha256(query.encode()).hexdigest()[:16].encode()
-        if name not in _parsed.get(self._connection, ()) and name not in self._parsing.values():
-            self._parsing[len(self._commands)] = name
-            self._add(self._pgconn.send_prepare, name, query.encode())
+        text = query.encode()
+        name = hashlib.sha256(text).hexdigest()[:16].encode()
+        self._statements[name] = text
         self._add(self._pgconn.send_query_prepared, name, [parameter.encode() for parameter in parameters])
 
     def execute_once(self, query: str, *parameters: str) -> None:
@@ -51,26 +51,33 @@ class Exchange:
         Raises:
             psycopg.Error: of the first command that failed.
         """
+        await self._parse()
+        return await self._send(self._commands)
+
+    async def _parse(self) -> None:
+        parsed = _parsed.setdefault(self._connection, set())
+        missing = [partial(self._pgconn.send_prepare, *one) for one in self._statements.items() if one[0] not in parsed]
+        if not missing:
+            return
+        try:
+            await self._send(missing)
+        except BaseException:
+            # Nobody knows which of them it has.
+            await self._connection.close()
+            raise
+        parsed.update(self._statements)
+
+    async def _send(self, commands: Sequence[Command]) -> Sequence[PGresult]:
         self._pgconn.enter_pipeline_mode()
         try:
-            results = await self._connection.wait(
-                _communicate(self._pgconn, [*self._commands, self._pgconn.pipeline_sync])
-            )
-        except BaseException:
-            if self._parsing:
-                # Cancelled, or lost: nobody knows which statements it has parsed.
-                await self._connection.close()
-            raise
+            results = await self._connection.wait(_communicate(self._pgconn, [*commands, self._pgconn.pipeline_sync]))
         finally:
             if not self._connection.closed:
                 self._pgconn.exit_pipeline_mode()
-        for index, name in self._parsing.items():
-            if results[index].status == ExecStatus.COMMAND_OK:
-                _parsed.setdefault(self._connection, set()).add(name)
         for result in results:
             if result.status == ExecStatus.FATAL_ERROR:
                 raise error_from_result(result, encoding=self._connection.info.encoding)
-        return [result for index, result in enumerate(results) if index not in self._parsing]
+        return results
 
     @property
     def _pgconn(self) -> PGconn:
@@ -80,7 +87,7 @@ class Exchange:
         self._commands.append(partial(send, *arguments))
 
 
-def _communicate(pgconn: PGconn, commands: Sequence[Callable[[], None]]) -> PQGen[list[PGresult]]:
+def _communicate(pgconn: PGconn, commands: Sequence[Command]) -> PQGen[list[PGresult]]:
     results = yield from pipeline_communicate(pgconn, deque(commands))
     while len(results) < len(commands):
         results.append((yield from fetch_many(pgconn)))

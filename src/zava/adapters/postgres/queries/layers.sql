@@ -1,10 +1,24 @@
 -- Which layers between free SQL and everything else are not in force here? Each row names a layer and what is amiss with
 -- it; no row is good news. %(functions)s are the names of functions that free SQL may call.
 WITH
+-- Each inherits what zava_sandbox may do.
+boxed AS (
+    SELECT
+        oid,
+        rolname
+    FROM pg_catalog.pg_roles
+    WHERE rolname IN ('zava_sandbox_one', 'zava_sandbox_some', 'zava_sandbox_all')
+),
+
+runners AS (
+    SELECT to_regprocedure('sandbox.run_for_' || shape || '(text, integer, integer)')::oid AS oid
+    FROM unnest(ARRAY['one', 'some', 'all']) AS shape
+),
+
 signing AS (
     SELECT role.rolname
     FROM pg_catalog.pg_roles AS role
-    WHERE role.rolname IN ('zava_reader', 'zava_sandbox', 'zava_functions', session_user)
+    WHERE (role.rolname IN ('zava_reader', 'zava_functions', session_user) OR role.oid IN (SELECT oid FROM boxed))
         AND (
             has_any_column_privilege(role.oid, 'access.keys', 'SELECT, INSERT, UPDATE')
             OR EXISTS (
@@ -50,53 +64,64 @@ bounded_operators AS (
 SELECT 'context' AS layer, rolname || ' can sign who asks' AS amiss
 FROM signing
 UNION ALL
-SELECT 'role', 'zava_sandbox can log in, or has a right over the whole server'
+SELECT 'role', rolname || ' can log in, or has a right over the whole server'
 FROM pg_catalog.pg_roles
-WHERE rolname = 'zava_sandbox'
+WHERE (rolname = 'zava_sandbox' OR oid IN (SELECT oid FROM boxed))
     AND (rolcanlogin OR rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)
 UNION ALL
-SELECT 'role', 'zava_sandbox is a member of ' || roleid::regrole
+SELECT 'role', member::regrole || ' is a member of ' || roleid::regrole
 FROM pg_catalog.pg_auth_members
 WHERE member = 'zava_sandbox'::regrole
+    OR (member IN (SELECT oid FROM boxed) AND roleid <> 'zava_sandbox'::regrole)
 UNION ALL
-SELECT 'role', 'zava_sandbox may create something in this database'
-WHERE has_database_privilege('zava_sandbox', current_database(), 'CREATE, TEMPORARY')
-    OR EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE has_schema_privilege('zava_sandbox', oid, 'CREATE'))
+SELECT 'role', rolname || ' may create something in this database'
+FROM boxed
+WHERE has_database_privilege(boxed.oid, current_database(), 'CREATE, TEMPORARY')
+    OR EXISTS (
+        SELECT FROM pg_catalog.pg_namespace AS place WHERE has_schema_privilege(boxed.oid, place.oid, 'CREATE')
+    )
 UNION ALL
-SELECT 'role', 'zava_sandbox owns ' || pg_describe_object(classid, objid, objsubid)
+SELECT 'role', refobjid::regrole || ' owns ' || pg_describe_object(classid, objid, objsubid)
 FROM pg_catalog.pg_shdepend
-WHERE refobjid = 'zava_sandbox'::regrole
+WHERE (refobjid = 'zava_sandbox'::regrole OR refobjid IN (SELECT oid FROM boxed))
     AND deptype = 'o'
     AND classid <> 'pg_default_acl'::regclass
     AND dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
-    AND (classid, objid) <> ('pg_proc'::regclass, to_regprocedure('sandbox.run(text, integer, integer)'))
+    AND (classid <> 'pg_proc'::regclass OR objid NOT IN (SELECT oid FROM runners))
 UNION ALL
-SELECT 'role', 'zava_sandbox may write ' || oid::regclass
+SELECT 'role', rolname || ' may write ' || relations.oid::regclass
 FROM relations
-WHERE has_table_privilege('zava_sandbox', oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
-    OR has_any_column_privilege('zava_sandbox', oid, 'INSERT, UPDATE, REFERENCES')
+CROSS JOIN boxed
+WHERE has_table_privilege(boxed.oid, relations.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+    OR has_any_column_privilege(boxed.oid, relations.oid, 'INSERT, UPDATE, REFERENCES')
 UNION ALL
-SELECT 'role', 'zava_sandbox may read ' || oid::regclass
+SELECT 'role', rolname || ' may read ' || relations.oid::regclass
 FROM relations
-WHERE relnamespace <> 'retail'::regnamespace AND has_any_column_privilege('zava_sandbox', oid, 'SELECT')
+CROSS JOIN boxed
+WHERE relnamespace <> 'retail'::regnamespace AND has_any_column_privilege(boxed.oid, relations.oid, 'SELECT')
 UNION ALL
-SELECT 'role', 'zava_sandbox may read system columns of ' || oid::regclass
+SELECT 'role', rolname || ' may read system columns of ' || relations.oid::regclass
 FROM relations
+CROSS JOIN boxed
 WHERE relkind <> 'v'
-    AND has_table_privilege('zava_sandbox', oid, 'SELECT')
+    AND has_table_privilege(boxed.oid, relations.oid, 'SELECT')
     AND EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = relations.oid AND attname = 'store_id')
 UNION ALL
-SELECT 'role', 'zava_sandbox may call ' || oid::regprocedure
-FROM pg_catalog.pg_proc
-WHERE pronamespace IN ('access'::regnamespace, 'retail'::regnamespace, 'sandbox'::regnamespace)
-    AND has_function_privilege('zava_sandbox', oid, 'EXECUTE')
-    AND oid::regprocedure::text NOT IN ('access.my_stores()', 'access.sees_all_stores()', 'access.has_grant(text)')
+SELECT 'role', rolname || ' may call ' || f.oid::regprocedure
+FROM pg_catalog.pg_proc AS f
+CROSS JOIN boxed
+WHERE f.pronamespace IN ('access'::regnamespace, 'retail'::regnamespace, 'sandbox'::regnamespace)
+    AND has_function_privilege(boxed.oid, f.oid, 'EXECUTE')
+    AND f.oid::regprocedure::text NOT IN (
+        'access.my_store()', 'access.my_stores()', 'access.sees_all_stores()', 'access.has_grant(text)'
+    )
 UNION ALL
-SELECT 'role', 'sandbox.run does not run as zava_sandbox, or may write'
+SELECT 'role', 'no runner of free SQL runs as ' || rolname || ' and cannot write'
+FROM boxed
 WHERE NOT EXISTS (
     SELECT FROM pg_catalog.pg_proc
-    WHERE oid = to_regprocedure('sandbox.run(text, integer, integer)')
-        AND proowner = 'zava_sandbox'::regrole
+    WHERE oid IN (SELECT oid FROM runners)
+        AND proowner = boxed.oid
         AND prosecdef
         AND provolatile = 's'
 )
