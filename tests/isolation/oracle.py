@@ -168,7 +168,7 @@ class Oracle:
     async def _ask_alone(self, query: str) -> Outcome:
         cursor = self.alone.cursor(row_factory=scalar_row)
         limit = LIMITS.most_rows + 1
-        whole = f"SELECT row_to_json(q)::text FROM (SELECT * FROM ({query}\n) AS q LIMIT {limit}) AS q"  # noqa: S608 - see above
+        whole = f"SELECT row_to_json(q)::text FROM (SELECT * FROM ({query}\n) AS q LIMIT {limit}) AS q"  # noqa: S608 - a random query
         try:
             lines = await (await cursor.execute(whole.encode())).fetchall()
         except psycopg.Error as error:
