@@ -20,9 +20,9 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant("a policy that admits all", MANAGER, "ALTER POLICY own_stores ON retail.order_items USING (true)"),
+    Mutant("a policy that admits all", MANAGER, "ALTER POLICY one_store ON retail.order_items USING (true)"),
     Mutant("row security forgotten", REGION, "ALTER TABLE retail.orders DISABLE ROW LEVEL SECURITY"),
-    Mutant("a policy dropped", MANAGER, "DROP POLICY own_stores ON retail.store_targets"),
+    Mutant("a policy dropped", MANAGER, "DROP POLICY one_store ON retail.store_targets"),
     Mutant(
         "a policy about the wrong column",
         REGION,
@@ -32,14 +32,19 @@ MUTANTS = (
         "a policy that forgets who has no stores",
         STORELESS,
         """
-        ALTER POLICY own_stores ON retail.returns
-        USING (store_id = ANY ((SELECT access.my_stores())::uuid[]) OR (SELECT access.my_stores()) = '{}')
+        ALTER POLICY one_store ON retail.returns
+        USING (store_id = (SELECT access.my_store()) OR (SELECT access.my_store()) IS NULL)
         """,
     ),
     Mutant(
         "a second policy, which widens the first",
         MANAGER,
         "CREATE POLICY orders_online ON retail.orders FOR SELECT TO zava_sandbox USING (customer_id IS NULL)",
+    ),
+    Mutant(
+        "a policy for all stores that serves some as well",
+        REGION,
+        "ALTER POLICY all_stores ON retail.store_targets TO zava_sandbox_all, zava_sandbox_some USING (true)",
     ),
     Mutant(
         "a region that is taken for all of them",
@@ -66,7 +71,7 @@ MUTANTS = (
     Mutant("a view whose owner sees everything", MANAGER, "ALTER VIEW retail.customers OWNER TO zava_owner"),
     Mutant(
         "arithmetic that may run before a policy does",
-        MANAGER,
+        REGION,
         """
         DO $$
         BEGIN
