@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve test isolation check lock clean
+.PHONY: serve test isolation isolation-long check lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -35,6 +35,10 @@ test: $(SETUP)
 # Attacks on free SQL, each layer alone, and the queries of analysts: what must not come through, and what must.
 isolation: $(SETUP)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/isolation
+
+# What takes too long for every change.
+isolation-long: $(SETUP)
+	@ORACLE_QUERIES=5000 $(BIN)/python -m pytest -q -rP tests/isolation/test_oracle.py
 
 # Format, lint, types and the direction of imports.
 check: $(SETUP)

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from uuid import uuid4
 import psycopg
 
 from tests import tiny_shop
-from tests.tiny_shop import identify
+from tests.tiny_shop import PersonRow, identify
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def load_tiny_shop(connection: psycopg.Connection[Any]) -> None:
             "INSERT INTO retail.inventory (store_id, product_id, stock_level) VALUES (%s, %s, %s)",
             [(identify(store), identify(product), level) for (store, product), level in tiny_shop.STOCK.items()],
         )
-        _load_people(cursor)
+        load_people(cursor, tiny_shop.PEOPLE)
 
 
 def _load_products(cursor: psycopg.Cursor[Any]) -> None:
@@ -129,9 +129,10 @@ def _load_orders(cursor: psycopg.Cursor[Any]) -> None:
     )
 
 
-def _load_people(cursor: psycopg.Cursor[Any]) -> None:
+def load_people(cursor: psycopg.Cursor[Any], people: Iterable[PersonRow]) -> None:
+    """Adds those who may ask, in a transaction that then goes on as zava_access."""
     cursor.execute("SET LOCAL ROLE zava_access")
-    for person in tiny_shop.PEOPLE:
+    for person in people:
         person_id = person.principal.principal_id
         cursor.execute(
             "INSERT INTO access.principals (principal_id, subject, name, role, disabled) VALUES (%s, %s, %s, %s, %s)",

@@ -306,6 +306,7 @@ def test_free_sql_may_call_the_functions_that_the_guard_knows_and_no_others(tiny
             AND f.pronamespace IN ('pg_catalog'::regnamespace, 'sandbox_functions'::regnamespace)
             AND f.oid NOT IN (SELECT oprcode FROM pg_operator)
             AND f.oid NOT IN (SELECT castfunc FROM pg_cast)
+            AND f.oid NOT IN (SELECT unnest(ARRAY[typinput, typoutput]) FROM pg_type)
         """,
     )
     known = scalars(
@@ -381,6 +382,21 @@ async def test_searches_that_no_timeout_interrupts_are_bounded(tiny_database: Te
     text = "SELECT string_agg(repeat('a', 10000), '') AS s FROM generate_series(1, 500)"
     with pytest.raises(InvalidQueryError, match=r"too long|at most 10,000"):
         await ask(tiny_database, f"SELECT {endless} FROM ({text}) AS long")  # noqa: S608
+
+
+async def test_constants_can_be_cast_to_text_and_from_it(tiny_database: TestDatabase) -> None:
+    table = await ask(
+        tiny_database,
+        """
+        SELECT 1::text, 'a' || 1, 'x' || 2.5, ('1' || '2')::integer, lower('2026-01-01')::date, true::text,
+            uuid '6f0b7c1e-5a55-4f5e-9a43-000000000000'::text, ARRAY[1, 2]::text, date '2026-01-01' || '',
+            ('{"a": ' || '1}')::jsonb, '[1,2)'::int4range::text
+        """,
+    )
+    identifier = "6f0b7c1e-5a55-4f5e-9a43-000000000000"
+    assert table.rows == (
+        ("1", "a1", "x2.5", 12, "2026-01-01", "true", identifier, "{1,2}", "2026-01-01", {"a": 1}, "[1,2)"),
+    )
 
 
 async def test_bounded_functions_answer_as_postgresqls_own(tiny_database: TestDatabase) -> None:
