@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve test isolation check lock clean
+.PHONY: serve test isolation isolation-long check lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -35,6 +35,10 @@ test: $(SETUP)
 # Attacks on free SQL, each layer alone, and the queries of analysts: what must not come through, and what must.
 isolation: $(SETUP)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/isolation
+
+# The same by every kind of principal, each with the whole corpus, against each set of layers. It takes about an hour.
+isolation-long: $(SETUP)
+	@ISOLATION=long $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/isolation
 
 # Format, lint, types and the direction of imports.
 check: $(SETUP)

@@ -200,7 +200,7 @@ class Attacker:
         self.field.timings.append((strain.seconds, attack.name))
         breaches = [
             *self._of_answers(attack, outcomes, own_text),
-            *self._of_strain(strain, max(outcome.size for outcome in outcomes)),
+            *too_much(strain, max(outcome.size for outcome in outcomes), self.field.seconds),
             *(("write", f"{name} changed: {text[:200]}") for name, text in self.field.ledger.changes().items()),
             *(("log", found) for found in self._marks(self.field.logs.news(), own_text)),
         ]
@@ -218,17 +218,6 @@ class Attacker:
         for text in texts.get(attack.bad, ()):
             if found := re.search(leak, text):
                 yield attack.bad, f"{found[0][:100]!r} in {text[:300]}"
-
-    def _of_strain(self, strain: Strain, size: int) -> Iterator[tuple[str, str]]:
-        for what, value, most in (
-            ("seconds", strain.seconds, self.field.seconds + SECONDS_OVER),
-            ("megabytes in PostgreSQL", strain.megabytes, MOST_MEGABYTES),
-            ("megabytes in the server", strain.server, MOST_MEGABYTES),
-            ("megabytes on disk", strain.disk, MOST_DISK),
-            ("bytes of answer", size, MOST_BYTES),
-        ):
-            if value > most:
-                yield "resource", f"{value:.1f} {what}"
 
     def _marks(self, text: str, own_text: str) -> Iterator[str]:
         """Marks of what is hidden, unless the attack itself brought them along."""
@@ -250,6 +239,25 @@ class Attacker:
     def _harmless_secret(self) -> Call:
         query = f"SELECT '{self.field.canaries.activity}', count(*) FROM retail.customers"  # noqa: S608 - a mark
         return Call(QUERY, {"postgresql_query": query})
+
+
+def too_much(strain: Strain, size: int, seconds: float) -> Iterator[tuple[str, str]]:
+    """What an attack took beyond its share.
+
+    Args:
+        strain: what was seen of it.
+        size: bytes of its longest answer.
+        seconds: the timeout of a query.
+    """
+    for what, value, most in (
+        ("seconds", strain.seconds, seconds + SECONDS_OVER),
+        ("megabytes in PostgreSQL", strain.megabytes, MOST_MEGABYTES),
+        ("megabytes in the server", strain.server, MOST_MEGABYTES),
+        ("megabytes on disk", strain.disk, MOST_DISK),
+        ("bytes of answer", size, MOST_BYTES),
+    ):
+        if value > most:
+            yield "resource", f"{value:.1f} {what}"
 
 
 def _comparable(value: Any) -> object:  # noqa: ANN401 - whatever JSON or PostgreSQL brings
