@@ -161,11 +161,13 @@ class Attacker:
         self._controls = self.field.expected(self.asker)
 
     async def run(self, attacks: Sequence[Attack]) -> list[Finding]:
-        """Every attack, and after each of them a harmless query.
+        """Every attack, and a harmless query before the first and after each of them.
 
         Raises:
             AssertionError: the harmless query got no answer, or a wrong one.
         """
+        # What a server does once, for its first caller, is no attack's doing.
+        await self.control("the start")
         findings = []
         for attack in attacks:
             findings += await self.attempt(attack)
