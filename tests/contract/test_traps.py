@@ -180,7 +180,7 @@ def test_a_day_compared_with_a_moment_uses_the_index(database: TestDatabase) -> 
 
 def test_policies_leave_parallel_plans_to_governed_questions(database: TestDatabase) -> None:
     def is_parallel() -> bool:
-        with as_reader(database, tiny_shop.HEAD_OFFICE.principal) as connection:
+        with as_reader(database, tiny_shop.REGION.principal) as connection:
             for setting in ("parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size"):
                 connection.execute(f"SET LOCAL {setting} = 0".encode())
             return "Gather" in plan(connection, "SELECT count(*) FROM retail.orders")
