@@ -55,6 +55,20 @@ def test_a_new_function_is_nobodys_until_it_is_granted(tiny_copy: TestDatabase) 
             assert connection.execute("SELECT length(access.oracle('x'))").fetchone() == (64,)
 
 
+def test_no_owner_of_functions_gives_new_ones_to_everybody(tiny_copy: TestDatabase) -> None:
+    owners = scalars(tiny_copy, "SELECT DISTINCT proowner::regrole::text FROM pg_proc WHERE proowner <> 10")
+    careful = scalars(
+        tiny_copy,
+        """
+        SELECT defaclrole::regrole::text FROM pg_default_acl
+        WHERE defaclobjtype = 'f' AND defaclnamespace = 0
+            AND NOT EXISTS (SELECT FROM aclexplode(defaclacl) WHERE grantee = 0)
+        """,
+    )
+    assert len(owners) >= 4
+    assert set(owners) - set(careful) == set()
+
+
 def test_what_an_extension_brings_is_closed_by_the_next_migration(tiny_copy: TestDatabase) -> None:
     """This one shows the texts of all queries that ran as the sandbox's role, whoever asked them."""
     opened: LiteralString = """
