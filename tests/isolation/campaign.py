@@ -1,4 +1,4 @@
-"""Who tries what: in haste, shares of the corpus; by `make isolation-long`, everybody everything."""
+"""Who tries what: in haste some share the attacks; by `make isolation-long` everybody tries everything."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,8 +11,11 @@ from tests.isolation.shops import KINDS, Shop
 TIMEOUT = 3600 if LONG else 600
 # Of those attacks that run to the timeout.
 ONE_IN = 8
-# Against each layer alone.
-ATTACKERS = tuple(KINDS) if LONG else ("store_manager", "regional_manager")
+
+
+def groups(*kinds: str) -> list[tuple[str, ...]]:
+    """Those who attack at the same time, and share the attacks; when there is time, each alone with all of them."""
+    return [(kind,) for kind in KINDS] if LONG else [kinds]
 
 
 def cut() -> list[Attack]:
@@ -24,22 +27,16 @@ def cut() -> list[Attack]:
 
 
 def shares(attacks: Sequence[Attack], kinds: Sequence[str]) -> list[list[Attack]]:
-    """What each of them tries. Who has no store is given what needs no table."""
-    if LONG:
-        return [list(attacks)] * len(kinds)
-    shares: list[list[Attack]] = [[] for _ in kinds]
+    """What each of them tries. Who has no store among others is given what needs no table."""
+    shares: dict[str, list[Attack]] = {kind: [] for kind in kinds}
     for attack in attacks:
-        able = [
-            share
-            for kind, share in zip(kinds, shares, strict=True)
-            if kind != "storeless" or "retail." not in str(attack.calls)
-        ]
-        min(able, key=len).append(attack)
-    return shares
+        able = [kind for kind in kinds if kind != "storeless" or "retail." not in str(attack.calls)]
+        min((shares[kind] for kind in able or kinds), key=len).append(attack)
+    return list(shares.values())
 
 
-async def breaches(shop: Shop, attacks: Sequence[Attack], kinds: Sequence[str] = ATTACKERS) -> list[str]:
-    """What came through of these attacks; all kinds attack at the same time."""
+async def breaches(shop: Shop, attacks: Sequence[Attack], kinds: Sequence[str]) -> list[str]:
+    """What came through of these attacks."""
     with shop.field() as field:
         async with shop.attackers(field, *kinds) as attackers:
             pairs = zip(attackers, shares(attacks, kinds), strict=True)
