@@ -24,6 +24,8 @@ MOST_DISK = 1100
 MOST_BYTES = 1_000_000
 # What answers sooner has left nothing running.
 SHORT = 0.2
+# A machine that others exhaust may be too slow for something harmless.
+TRIES = 3
 # After these seconds a query that cannot be interrupted is no longer waited for.
 PATIENCE = 15
 
@@ -161,11 +163,13 @@ class Attacker:
         self._controls = self.field.expected(self.asker)
 
     async def run(self, attacks: Sequence[Attack]) -> list[Finding]:
-        """Every attack, and after each of them a harmless query.
+        """Every attack, and a harmless query before the first and after each of them.
 
         Raises:
             AssertionError: the harmless query got no answer, or a wrong one.
         """
+        # What a server does once, for its first caller, is no attack's doing.
+        await self.control("the start")
         findings = []
         for attack in attacks:
             findings += await self.attempt(attack)
@@ -175,7 +179,10 @@ class Attacker:
     async def control(self, after: str) -> None:
         """Asks something harmless."""
         query, expected = next(self._controls)
-        outcome = await self.caller.call(Call(QUERY, {"postgresql_query": query}))
+        for _ in range(TRIES):
+            outcome = await self.caller.call(Call(QUERY, {"postgresql_query": query}))
+            if "QUERY_TIMEOUT" not in outcome.text:
+                break
         assert outcome.rows is not None, f"after {after}, {self.asker.kind} got no answer to {query}: {outcome.text}"
         rows = [[_comparable(value) for value in row] for row in json.loads(outcome.rows)]
         assert rows == expected, f"after {after}, {self.asker.kind} got another answer to {query}: {rows}"
@@ -200,7 +207,7 @@ class Attacker:
         self.field.timings.append((strain.seconds, attack.name))
         breaches = [
             *self._of_answers(attack, outcomes, own_text),
-            *self._of_strain(strain, max(outcome.size for outcome in outcomes)),
+            *too_much(strain, max(outcome.size for outcome in outcomes), self.field.seconds),
             *(("write", f"{name} changed: {text[:200]}") for name, text in self.field.ledger.changes().items()),
             *(("log", found) for found in self._marks(self.field.logs.news(), own_text)),
         ]
@@ -218,17 +225,6 @@ class Attacker:
         for text in texts.get(attack.bad, ()):
             if found := re.search(leak, text):
                 yield attack.bad, f"{found[0][:100]!r} in {text[:300]}"
-
-    def _of_strain(self, strain: Strain, size: int) -> Iterator[tuple[str, str]]:
-        for what, value, most in (
-            ("seconds", strain.seconds, self.field.seconds + SECONDS_OVER),
-            ("megabytes in PostgreSQL", strain.megabytes, MOST_MEGABYTES),
-            ("megabytes in the server", strain.server, MOST_MEGABYTES),
-            ("megabytes on disk", strain.disk, MOST_DISK),
-            ("bytes of answer", size, MOST_BYTES),
-        ):
-            if value > most:
-                yield "resource", f"{value:.1f} {what}"
 
     def _marks(self, text: str, own_text: str) -> Iterator[str]:
         """Marks of what is hidden, unless the attack itself brought them along."""
@@ -250,6 +246,25 @@ class Attacker:
     def _harmless_secret(self) -> Call:
         query = f"SELECT '{self.field.canaries.activity}', count(*) FROM retail.customers"  # noqa: S608 - a mark
         return Call(QUERY, {"postgresql_query": query})
+
+
+def too_much(strain: Strain, size: int, seconds: float) -> Iterator[tuple[str, str]]:
+    """What an attack took beyond its share.
+
+    Args:
+        strain: what was seen of it.
+        size: bytes of its longest answer.
+        seconds: the timeout of a query.
+    """
+    for what, value, most in (
+        ("seconds", strain.seconds, seconds + SECONDS_OVER),
+        ("megabytes in PostgreSQL", strain.megabytes, MOST_MEGABYTES),
+        ("megabytes in the server", strain.server, MOST_MEGABYTES),
+        ("megabytes on disk", strain.disk, MOST_DISK),
+        ("bytes of answer", size, MOST_BYTES),
+    ):
+        if value > most:
+            yield "resource", f"{value:.1f} {what}"
 
 
 def _comparable(value: Any) -> object:  # noqa: ANN401 - whatever JSON or PostgreSQL brings

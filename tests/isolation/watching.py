@@ -17,11 +17,14 @@ Connection = psycopg.Connection[Any]
 SECONDS_BETWEEN = 0.05
 MEGABYTE = 1 << 20
 
-# Each query says in its session's name who asks.
-RUNNING = """
-SELECT pid, left(application_name, 36), extract(epoch FROM clock_timestamp() - xact_start)::float8
+# Every process of PostgreSQL. Each query of free SQL says in its session's name who asks.
+PROCESSES = """
+SELECT
+    pid,
+    CASE WHEN usename = 'zava_app' AND xact_start IS NOT NULL AND application_name ~ '^[0-9a-f]{8}-'
+        THEN left(application_name, 36)::uuid END,
+    extract(epoch FROM clock_timestamp() - xact_start)::float8
 FROM pg_stat_activity
-WHERE usename = 'zava_app' AND xact_start IS NOT NULL AND application_name ~ '^[0-9a-f]{8}-'
 """
 
 # Everything that could be written, in one line. Statistics are left out: they come and go by themselves.
@@ -59,11 +62,11 @@ WHERE relnamespace IN ('retail'::regnamespace, 'access'::regnamespace) AND relki
 
 @dataclass
 class Strain:
-    """The worst that was seen of one principal's queries.
+    """The worst that was seen while one principal's queries ran.
 
     Attributes:
-        megabytes: of one backend, private to it.
-        seconds: of one transaction.
+        megabytes: of one process of PostgreSQL, whichever, private to it.
+        seconds: of one transaction of this principal.
         disk: megabytes in temporary files, of all queries together.
         server: megabytes of the process that answers.
     """
@@ -129,15 +132,16 @@ class Watcher:
             self._failure.append(error)
 
     def _look(self, connection: Connection) -> None:
-        found = connection.execute(RUNNING).fetchall()
-        running = [row for row in found if row[0] not in self._abandoned]
-        self._running = {pid: UUID(principal) for pid, principal, _ in running}
-        for pid, principal, seconds in running:
-            if strain := self._strains.get(UUID(principal)):
-                strain.megabytes = max(strain.megabytes, private_megabytes(pid))
+        found = connection.execute(PROCESSES).fetchall()
+        seen = [row for row in found if row[0] not in self._abandoned]
+        self._running = {pid: principal for pid, principal, _ in seen if principal}
+        for _, principal, seconds in seen:
+            if strain := self._strains.get(principal):
                 strain.seconds = max(strain.seconds, seconds)
+        postgres = max(private_megabytes(pid) for pid, _, _ in seen)
         server, disk = private_megabytes(self.server_pid), self._temporary_megabytes()
         for strain in tuple(self._strains.values()):
+            strain.megabytes = max(strain.megabytes, postgres)
             strain.server = max(strain.server, server)
             strain.disk = max(strain.disk, disk)
 
