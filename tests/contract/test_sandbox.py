@@ -119,6 +119,14 @@ async def test_a_wrong_query_is_told_what_postgresql_says_of_it_and_nothing_of_t
     assert "sandbox" not in raised.value.message
 
 
+async def test_a_message_that_repeats_a_long_value_is_cut_short(tiny_database: TestDatabase) -> None:
+    # Were it searched for a name as it is, the server would do nothing else for hours.
+    repeated = "SELECT string_agg('column ', '')::integer FROM generate_series(1, 1000000)"
+    with pytest.raises(InvalidQueryError, match="invalid input syntax for type integer") as error:
+        await ask(tiny_database, repeated)
+    assert len(error.value.message) < 1000
+
+
 async def test_a_query_that_takes_too_long_is_stopped_and_says_how_long_it_ran(tiny_database: TestDatabase) -> None:
     with pytest.raises(QueryTimeoutError, match=r"stopped after 0\.\d seconds\. Narrow it"):
         await ask(tiny_database, ENDLESS, SandboxLimits(seconds=0.3))

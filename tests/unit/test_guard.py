@@ -104,6 +104,9 @@ def test_analysts_are_admitted(query: str) -> None:
         ("SELECT o.xmin FROM orders AS o", "column", "xmin"),
         ("SELECT " + "(SELECT " * 2000 + "1" + ")" * 2000, "size", "nested too deeply"),
         ("SELECT " + ",".join("1" * 9000), "size", "too many parts"),
+        # A row of these takes PostgreSQL's parser seconds, in which nothing else is served.
+        ("SELECT " + "-+" * 9000 + "1", "size", "operator characters in a row"),
+        ("/*" * 9000 + "*/" * 9000 + "SELECT 1", "size", "operator characters in a row"),
     ],
 )
 def test_what_is_refused_is_refused_in_words_that_help(query: str, reason: str, says: str) -> None:
@@ -123,6 +126,12 @@ def test_wrong_sql_is_told_in_the_words_of_postgresql() -> None:
         check("SELECT *\nFORM orders", RELATIONS)
     assert error.value.message == "syntax error at or near \"FORM\" at line 2, character 1 (near 'FORM orders')."
     assert error.value.details == {"position": 10}
+
+
+def test_a_message_does_not_repeat_all_of_the_text() -> None:
+    with pytest.raises(InvalidQueryError, match="unterminated quoted string") as error:
+        check(f"SELECT '{'x' * 19_000}", RELATIONS)
+    assert len(error.value.message) < 1000
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ an installer without superuser rights could not close PostgreSQL's catalogs, it 
 know, it refuses.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -29,6 +30,11 @@ from zava.core.errors import InvalidQueryError, QueryRefusedError
 SCHEMA = "retail"
 MOST_NODES = 10_000
 LONGEST_NEEDLE = 100
+LONGEST_MESSAGE = 500
+
+# Such as "+-+-" or "/*/*": the parser reads the rest of a row anew from each of its characters.
+OPERATOR_ROW = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
+LONGEST_ROW = 500
 
 # Columns by table.
 Relations: TypeAlias = Mapping[str, Collection[str]]
@@ -113,6 +119,8 @@ def check(query: str, relations: Relations) -> str:
         InvalidQueryError: it is no SQL. Says what PostgreSQL's parser says.
         QueryRefusedError: it is SQL that is not admitted. Says what to write instead.
     """
+    if any(len(row) > LONGEST_ROW for row in OPERATOR_ROW.findall(query)):
+        raise QueryRefusedError("size", "The query has too many operator characters in a row. Leave them out.")
     parsed = _parse(query)
     seen = 0
     waiting = [_select(parsed)]
@@ -129,6 +137,11 @@ def check(query: str, relations: Relations) -> str:
     return _statement(query, parsed)
 
 
+def shorten(message: str) -> str:
+    """PostgreSQL's words without most of the value, or of the text, that they repeat at any length."""
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
+
+
 class _Refusal(Exception):  # noqa: N818 - becomes an error once its place is known
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -141,7 +154,7 @@ def _parse(query: str) -> Fields:
     try:
         statements: list[Fields] = pgparse.parse(query)
     except pgparse.PGQueryError as error:
-        raise InvalidQueryError(error.message, query=query, position=error.position or None) from error
+        raise InvalidQueryError(shorten(error.message), query=query, position=error.position or None) from error
     except RecursionError:
         raise QueryRefusedError("size", "The query is nested too deeply. Use CTEs for its steps.") from None
     if not statements:

@@ -8,7 +8,7 @@ from itertools import chain
 import psycopg
 
 from zava.adapters.postgres.errors import translate
-from zava.adapters.postgres.guard import Relations
+from zava.adapters.postgres.guard import Relations, shorten
 from zava.core.errors import InvalidQueryError, QueryRefusedError, QueryTimeoutError, QueryTooLargeError
 from zava.core.model import Principal
 
@@ -34,7 +34,7 @@ def explain(error: psycopg.Error, principal: Principal, query: str, relations: R
         seconds: how long it ran.
     """
     state = error.sqlstate or ""
-    message = (error.diag.message_primary or "").replace("\n", " ")
+    message = shorten(error.diag.message_primary or "").replace("\n", " ")
     if state in ("42501", "25006", "2F003"):
         return QueryRefusedError("permission", f"This is not available here: {message}.")
     if state == "57014":
