@@ -1,8 +1,6 @@
 """What the guard admits, what it refuses, and what it says instead."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from zava.adapters.postgres.guard import check
 from zava.core.errors import InvalidQueryError, QueryRefusedError
@@ -145,23 +143,3 @@ def test_a_message_does_not_repeat_all_of_the_text() -> None:
 )
 def test_semicolons_and_what_follows_them_are_left_out(text: str, statement: str) -> None:
     assert check(text, RELATIONS) == statement
-
-
-WORDS = st.sampled_from(
-    [
-        "SELECT", "FROM", "orders", "retail.", "WITH", "AS", "(", ")", ",", "*", "1", "'x'", "$1", "pg_class", "JOIN",
-        "ON", "::", "regclass", "text", "[", "]", "lpad", "set_config", "UNION", "VALUES", "ORDER BY", "/*", "*/", "--",
-        "\n", ";", "$$", "é", "\\", '"', "'", "E'", "U&'", "CASE", "WHEN", "END", "NOT", "IN", "-", "ROWS FROM",
-    ]
-)  # fmt: skip
-
-
-@given(
-    st.one_of(st.text(max_size=200).filter(lambda text: "\0" not in text), st.lists(WORDS, max_size=40).map(" ".join))
-)
-def test_whatever_is_written_is_admitted_or_refused_and_nothing_else(query: str) -> None:
-    try:
-        query.encode()
-        check(query, RELATIONS)
-    except (InvalidQueryError, QueryRefusedError, UnicodeEncodeError):
-        return  # said in a sentence: anything else fails this test
