@@ -73,9 +73,10 @@ OPERATIONS = """
 sum({0}) FILTER (WHERE {1}) | count(*) OVER (PARTITION BY {0} ORDER BY {1}) | mode() WITHIN GROUP (ORDER BY {1})
 CASE {0} WHEN {1} THEN {0} END | coalesce({0}, {1}) | ROW({0}, {1}) | ARRAY[{0}, {1}] | EXISTS (VALUES ({0}))
 concat({0}, VARIADIC {1}) | (SELECT {0} FROM orders WHERE {1}) | {0} IN (SELECT {1}) | {0} = ANY ({1}) | {0} IN ({1}, 2)
-{0} IS DISTINCT FROM {1} | {0} BETWEEN {1} AND 2 | {0} LIKE {1} ESCAPE '!' | extract(day FROM {0}) | trim(both {0} from {1})
-GROUPING({0}) | position({0} IN {1}) | substring({0} FROM {1}) | {0} AT TIME ZONE {1} | {0} COLLATE "C"
-CAST({0} AS numeric(10, {1})) | JSON_VALUE({0}, {1}) | JSON_EXISTS({0}, {1}) | {0} IS JSON | JSON_OBJECT({0}: {1}) | xmlelement(name a, {0})
+{0} IS DISTINCT FROM {1} | {0} BETWEEN {1} AND 2 | {0} LIKE {1} ESCAPE '!' | extract(day FROM {0})
+trim(both {0} from {1}) | GROUPING({0}) | position({0} IN {1}) | substring({0} FROM {1}) | {0} AT TIME ZONE {1}
+CAST({0} AS numeric(10, {1})) | JSON_VALUE({0}, {1}) | JSON_EXISTS({0}, {1}) | {0} IS JSON
+{0} COLLATE "C" | JSON_OBJECT({0}: {1}) | xmlelement(name a, {0})
 """
 STATEMENTS = """
 SELECT {0}, {1} FROM orders AS o | VALUES ({0}, {1}) | SELECT {0} UNION ALL SELECT {1} | SELECT {0} LIMIT {1}
