@@ -18,6 +18,12 @@ from zava.adapters.postgres.vocabulary import BOUNDED, FUNCTIONS, VECTOR_FUNCTIO
 from zava.core.errors import InvalidQueryError, QueryRefusedError
 from zava.core.use_cases.execute_sales_query import LONGEST_QUERY
 
+
+def is_text(argument: object) -> bool:
+    """Whether it comes as far as the guard: no NUL, no half of a character."""
+    return isinstance(argument, str) and not re.search("[\0\ud800-\udfff]", argument)
+
+
 RELATIONS = {
     table: ["store_id", "order_id"]
     for table in (
@@ -31,7 +37,7 @@ ATTACKS = [
     text
     for attack in read_attacks()
     for call in attack.calls
-    if call.tool == QUERY and isinstance(text := call.arguments.get("postgresql_query"), str)
+    if call.tool == QUERY and is_text(text := call.arguments.get("postgresql_query"))
 ]
 
 # A hang takes longer, a loaded machine does not.
