@@ -101,10 +101,21 @@ async def test_too_many_columns_are_refused(tiny_database: TestDatabase) -> None
         ("SELECT 'é', 1 / 0", InvalidQueryError, r"division by zero\."),
         ("SELECT 'x'::integer", InvalidQueryError, 'invalid input syntax for type integer: "x" at line 1, character 8'),
         (
-            "SELECT sum(name) FROM stores",
+            "SELECT 'é🔧' AS a, /* ü */\n\tsum(name) FROM stores",
             InvalidQueryError,
-            r"function sum\(text\) does not exist at line 1, character 8",
+            r"function sum\(text\) does not exist at line 2, character 2 \(near 'sum\(name\) FROM store'\)",
         ),
+        (
+            " -- é\n;SELECT 'é' + 1; -- ü",
+            InvalidQueryError,
+            r'invalid input syntax for type integer: "é" at line 2, character 9 ',
+        ),
+        ("SELECT o.region FROM orders AS o", InvalidQueryError, r"There is one in stores\.$"),
+        ("SELECT unit_price FROM orders", InvalidQueryError, r"There is one in order_items\.$"),
+        ("SELECT product_name FROM products", InvalidQueryError, r"Did you mean products\.name\?$"),
+        ("SELECT category_name FROM products", InvalidQueryError, r"Did you mean categories\.name\?$"),
+        # PostgreSQL has a hint, for those who may set something.
+        ("SELECT date '2026-13-01'", InvalidQueryError, r"out of range: .*\(near \"'2026-13-01'\"\)\.$"),
         ("SELECT store_id FROM stores GROUP BY name", InvalidQueryError, "must appear in the GROUP BY"),
         ("SELECT lpad('x', 1000000)", InvalidQueryError, "at most 1,000"),
         ("SELECT (SELECT name FROM products)", InvalidQueryError, "more than one row"),
@@ -117,6 +128,24 @@ async def test_a_wrong_query_is_told_what_postgresql_says_of_it_and_nothing_of_t
         await ask(tiny_database, query)
     assert "SELECT * FROM (" not in raised.value.message
     assert "sandbox" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT order_total FROM orders",
+        "SELECT customer_name FROM customers",
+        "SELECT return_date FROM returns",
+        "SELECT revenue FROM orders",
+        "SELECT amount FROM orders",
+        "SELECT id FROM orders",
+        "SELECT city FROM stores",
+    ],
+)
+async def test_a_column_that_is_like_none_is_not_mistaken_for_one(tiny_database: TestDatabase, query: str) -> None:
+    with pytest.raises(InvalidQueryError, match="does not exist") as error:
+        await ask(tiny_database, query)
+    assert error.value.message.endswith(").")
 
 
 async def test_a_message_that_repeats_a_long_value_is_cut_short(tiny_database: TestDatabase) -> None:

@@ -11,11 +11,11 @@ from psycopg.pq.abc import PGresult
 
 from zava.adapters.postgres.exchange import Exchange, texts
 from zava.adapters.postgres.guard import Relations, check
-from zava.adapters.postgres.sandbox_errors import PREFIX, SUFFIX, explain
+from zava.adapters.postgres.sandbox_errors import PREFIX, SUFFIX, explain, too_slow
 from zava.adapters.postgres.sandbox_rows import Answer, read_answer
 from zava.adapters.postgres.sessions import BEGIN, PrincipalSessions
 from zava.adapters.postgres.sql import load
-from zava.core.errors import QueryRefusedError, QueryTimeoutError
+from zava.core.errors import QueryRefusedError
 from zava.core.model import Principal, ResultColumn, Table
 from zava.core.ports import Sandbox, SchemaCatalog
 
@@ -84,7 +84,7 @@ class PostgresSandbox(Sandbox):
                 principal, lambda connection, token: self._run(connection, token, principal, statement)
             )
         except TimeoutError:
-            raise QueryTimeoutError(f"The query ran for {self._limits.seconds:g} seconds.", query) from None
+            raise too_slow(query, time.monotonic() - started) from None
         except psycopg.Error as error:
             raise explain(error, principal, query, self._relations, time.monotonic() - started) from error
         return Table(columns, answer.rows, answer.truncated, answer.stores, answer.as_of)
