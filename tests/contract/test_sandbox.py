@@ -62,6 +62,12 @@ async def test_columns_have_names_of_their_own_and_types_even_when_there_are_no_
     assert table.rows == ()
 
 
+async def test_a_vector_is_called_by_its_name(tiny_database: TestDatabase) -> None:
+    if scalars(tiny_database, "SELECT 1 FROM pg_extension WHERE extname = 'vector'"):
+        table = await ask(tiny_database, "SELECT embedding FROM product_description_embeddings")
+        assert table.columns == (ResultColumn("embedding", "vector"),)
+
+
 async def test_values_keep_their_order_and_their_cents(tiny_database: TestDatabase) -> None:
     table = await ask(
         tiny_database,

@@ -22,14 +22,15 @@ from zava.core.ports import Sandbox, SchemaCatalog
 # As the runner sees names, so that the columns described are the columns sent.
 SEARCH_PATH = "sandbox_functions, pg_catalog, retail, public, pg_temp"
 # How long it may take, as whom it is listed (so that an operator finds a query and its principal), how it reads names
-# and days, and who asks.
+# and days, and who asks. The last value tells a type that psycopg does not know.
 OPEN = """
     SELECT
         set_config('statement_timeout', $1, true),
         set_config('application_name', $2, true),
         set_config('search_path', $3, true),
         set_config('TimeZone', access.business_time_zone(), true),
-        access.seal_context($4)
+        access.seal_context($4),
+        to_regtype('vector')::oid
 """
 RUN = load("execute_sales_query")
 LONGEST_NAME = 63
@@ -118,15 +119,15 @@ class PostgresSandbox(Sandbox):
         exchange.execute("ROLLBACK")
         # For what PostgreSQL does not stop by itself. Waiting for a connection is no part of it.
         async with asyncio.timeout(self._limits.seconds + GRACE_SECONDS):
-            _begin, _open, _parse, described, answer, *_ = await exchange.send()
-        columns = _columns(described)
+            _begin, opened, _parse, described, answer, *_ = await exchange.send()
+        columns = _columns(described, vector=int(opened.get_value(0, opened.nfields - 1) or 0))
         try:
             return read_answer(texts(answer)), columns
         except RecursionError:
             raise QueryRefusedError("size", "A value of the answer is nested too deeply. Ask for its parts.") from None
 
 
-def _columns(described: PGresult) -> tuple[ResultColumn, ...]:
+def _columns(described: PGresult, vector: int) -> tuple[ResultColumn, ...]:
     """The columns, with names made unique: a join may bring the same name twice."""
     taken: set[str] = set()
     columns = []
@@ -137,14 +138,16 @@ def _columns(described: PGresult) -> tuple[ResultColumn, ...]:
             number += 1
             name = f"{written}_{number}"
         taken.add(name)
-        columns.append(ResultColumn(name, _type_name(described.ftype(index), described.fmod(index))))
+        columns.append(ResultColumn(name, _type_name(described.ftype(index), described.fmod(index), vector)))
     if len(columns) > MOST_COLUMNS:
         raise QueryRefusedError("size", f"The answer has {len(columns)} columns. Name the columns you need.")
     return tuple(columns)
 
 
-def _type_name(oid: int, modifier: int) -> str:
-    """What PostgreSQL calls a type; "other" for those that an extension brought."""
+def _type_name(oid: int, modifier: int, vector: int) -> str:
+    """What PostgreSQL calls a type; "other" for the type of a whole row of a table."""
+    if oid == vector:
+        return "vector"
     known = psycopg.adapters.types.get(oid)
     if known is None:
         return "other"
