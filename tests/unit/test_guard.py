@@ -1,8 +1,6 @@
 """What the guard admits, what it refuses, and what it says instead."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from zava.adapters.postgres.guard import check
 from zava.core.errors import InvalidQueryError, QueryRefusedError
@@ -104,6 +102,9 @@ def test_analysts_are_admitted(query: str) -> None:
         ("SELECT o.xmin FROM orders AS o", "column", "xmin"),
         ("SELECT " + "(SELECT " * 2000 + "1" + ")" * 2000, "size", "nested too deeply"),
         ("SELECT " + ",".join("1" * 9000), "size", "too many parts"),
+        # A row of these takes PostgreSQL's parser seconds, in which nothing else is served.
+        ("SELECT " + "-+" * 9000 + "1", "size", "operator characters in a row"),
+        ("/*" * 9000 + "*/" * 9000 + "SELECT 1", "size", "operator characters in a row"),
     ],
 )
 def test_what_is_refused_is_refused_in_words_that_help(query: str, reason: str, says: str) -> None:
@@ -125,6 +126,12 @@ def test_wrong_sql_is_told_in_the_words_of_postgresql() -> None:
     assert error.value.details == {"position": 10}
 
 
+def test_a_message_does_not_repeat_all_of_the_text() -> None:
+    with pytest.raises(InvalidQueryError, match="unterminated quoted string") as error:
+        check(f"SELECT '{'x' * 19_000}", RELATIONS)
+    assert len(error.value.message) < 1000
+
+
 @pytest.mark.parametrize(
     ("text", "statement"),
     [
@@ -136,23 +143,3 @@ def test_wrong_sql_is_told_in_the_words_of_postgresql() -> None:
 )
 def test_semicolons_and_what_follows_them_are_left_out(text: str, statement: str) -> None:
     assert check(text, RELATIONS) == statement
-
-
-WORDS = st.sampled_from(
-    [
-        "SELECT", "FROM", "orders", "retail.", "WITH", "AS", "(", ")", ",", "*", "1", "'x'", "$1", "pg_class", "JOIN",
-        "ON", "::", "regclass", "text", "[", "]", "lpad", "set_config", "UNION", "VALUES", "ORDER BY", "/*", "*/", "--",
-        "\n", ";", "$$", "é", "\\", '"', "'", "E'", "U&'", "CASE", "WHEN", "END", "NOT", "IN", "-", "ROWS FROM",
-    ]
-)  # fmt: skip
-
-
-@given(
-    st.one_of(st.text(max_size=200).filter(lambda text: "\0" not in text), st.lists(WORDS, max_size=40).map(" ".join))
-)
-def test_whatever_is_written_is_admitted_or_refused_and_nothing_else(query: str) -> None:
-    try:
-        query.encode()
-        check(query, RELATIONS)
-    except (InvalidQueryError, QueryRefusedError, UnicodeEncodeError):
-        return  # said in a sentence: anything else fails this test

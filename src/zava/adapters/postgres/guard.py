@@ -5,6 +5,7 @@ an installer without superuser rights could not close PostgreSQL's catalogs, it 
 know, it refuses.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,11 +13,11 @@ from typing import Any, TypeAlias
 
 import pgparse
 
+from zava.adapters.postgres.advice import DIALECTS, INSTEAD, NODES, STATEMENTS
 from zava.adapters.postgres.vocabulary import (
     BOUNDED,
     BOUNDED_OPERATORS,
     FUNCTIONS,
-    INSTEAD,
     OPERATORS,
     SYSTEM_COLUMNS,
     TYPES,
@@ -29,6 +30,14 @@ from zava.core.errors import InvalidQueryError, QueryRefusedError
 SCHEMA = "retail"
 MOST_NODES = 10_000
 LONGEST_NEEDLE = 100
+# How alike a name must be to be suggested, and how far around an error its cause is looked for.
+ALIKE = 0.75
+NEAR = 40
+LONGEST_MESSAGE = 500
+
+# Such as "+-+-" or "/*/*": the parser reads the rest of a row anew from each of its characters.
+OPERATOR_ROW = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
+LONGEST_ROW = 500
 
 # Columns by table.
 Relations: TypeAlias = Mapping[str, Collection[str]]
@@ -51,34 +60,6 @@ UNTAGGED = {
     "bsval": "BitString",
     "search_clause": "CTESearchClause",
     "cycle_clause": "CTECycleClause",
-}
-
-STATEMENTS = {
-    "ExplainStmt": "Plans are not shown. Run the SELECT itself.",
-    "VariableSetStmt": "Nothing can be set here.",
-    "VariableShowStmt": "Settings are not shown here.",
-    "TransactionStmt": "Each query is a transaction of its own.",
-    "CopyStmt": "Write a SELECT; its rows are the answer.",
-    "CallStmt": "Procedures cannot be called here.",
-    "DoStmt": "Write one SELECT, with CTEs for its steps.",
-    "CreateTableAsStmt": "Use a CTE: WITH name AS (SELECT …) SELECT …",
-    "PrepareStmt": "Write the SELECT itself.",
-}
-
-NODES = {
-    "LockingClause": "rows cannot be locked. Leave out FOR UPDATE or FOR SHARE.",
-    "IntoClause": "nothing can be stored. Use a CTE instead of SELECT … INTO.",
-    "RangeTableSample": "TABLESAMPLE is not available. Filter, or ORDER BY and LIMIT.",
-    "ParamRef": "parameters such as $1 are not available. Write the value itself.",
-    "XmlExpr": "XML is not available. Use the JSON functions.",
-    "XmlSerialize": "XML is not available. Use the JSON functions.",
-    "RangeTableFunc": "XMLTABLE is not available. Use the JSON functions.",
-    "JsonTable": "JSON_TABLE is not available. Use jsonb_array_elements() or jsonb_to_recordset().",
-    "JsonObjectConstructor": "JSON_OBJECT() is not available. Use json_build_object().",
-    "JsonArrayConstructor": "JSON_ARRAY() is not available. Use json_build_array().",
-    "JsonObjectAgg": "JSON_OBJECTAGG() is not available. Use json_object_agg().",
-    "JsonArrayAgg": "JSON_ARRAYAGG() is not available. Use json_agg().",
-    "BitString": "bit strings are not available. Use integers.",
 }
 
 
@@ -113,6 +94,8 @@ def check(query: str, relations: Relations) -> str:
         InvalidQueryError: it is no SQL. Says what PostgreSQL's parser says.
         QueryRefusedError: it is SQL that is not admitted. Says what to write instead.
     """
+    if any(len(row) > LONGEST_ROW for row in OPERATOR_ROW.findall(query)):
+        raise QueryRefusedError("size", "The query has too many operator characters in a row. Leave them out.")
     parsed = _parse(query)
     seen = 0
     waiting = [_select(parsed)]
@@ -129,6 +112,11 @@ def check(query: str, relations: Relations) -> str:
     return _statement(query, parsed)
 
 
+def shorten(message: str) -> str:
+    """PostgreSQL's words without most of the value, or of the text, that they repeat at any length."""
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
+
+
 class _Refusal(Exception):  # noqa: N818 - becomes an error once its place is known
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -141,7 +129,10 @@ def _parse(query: str) -> Fields:
     try:
         statements: list[Fields] = pgparse.parse(query)
     except pgparse.PGQueryError as error:
-        raise InvalidQueryError(error.message, query=query, position=error.position or None) from error
+        position = error.position or None
+        raise InvalidQueryError(
+            shorten(error.message), query=query, hint=_dialect(query, position or 1), position=position
+        ) from error
     except RecursionError:
         raise QueryRefusedError("size", "The query is nested too deeply. Use CTEs for its steps.") from None
     if not statements:
@@ -153,6 +144,12 @@ def _parse(query: str) -> Fields:
             _position(query, statements[1].get("stmt_location")),
         )
     return statements[0]
+
+
+def _dialect(query: str, position: int) -> str | None:
+    """What to write instead of words of another dialect, if they are what the parser stumbled over."""
+    near = query[max(0, position - NEAR) : position + NEAR]
+    return next((advice for pattern, advice in DIALECTS.items() if pattern.search(near)), None)
 
 
 def _statement(query: str, parsed: Fields) -> str:
@@ -242,7 +239,7 @@ def _check_relation(node: Node, relations: Relations) -> None:
             return
         if schema in (None, SCHEMA) and name in relations:
             return
-    nearest = get_close_matches(name[:LONGEST_NEEDLE], relations, n=1) if schema in (None, SCHEMA) else []
+    nearest = get_close_matches(name[:LONGEST_NEEDLE], relations, n=1, cutoff=ALIKE)
     suggestion = f"Did you mean {nearest[0]}? " if nearest else ""
     written = ".".join(filter(None, (schema, name)))[:LONGEST_NEEDLE]
     raise _Refusal(
@@ -253,7 +250,7 @@ def _check_relation(node: Node, relations: Relations) -> None:
 def _check_function(node: Node, _: Relations) -> None:
     *schema, name = node.words("funcname")
     if schema not in ([], ["pg_catalog"]) or (schema and name in BOUNDED) or name not in _KNOWN_FUNCTIONS:
-        nearest = get_close_matches(name[:LONGEST_NEEDLE], _KNOWN_FUNCTIONS, n=1, cutoff=0.75)
+        nearest = get_close_matches(name[:LONGEST_NEEDLE], _KNOWN_FUNCTIONS, n=1, cutoff=ALIKE)
         advice = INSTEAD.get(name) or (f"Did you mean {nearest[0]}()?" if nearest else "Write it with plain functions.")
         written = ".".join((*schema, name))[:LONGEST_NEEDLE]
         raise _Refusal("function", f"The function {written}() is not available here. {advice}")
@@ -267,10 +264,8 @@ def _check_function(node: Node, _: Relations) -> None:
 def _check_type(node: Node, _: Relations) -> None:
     *schema, name = node.words("names")
     if schema not in ([], ["pg_catalog"]) or name not in TYPES or node.fields.keys() & {"setof", "pct_type"}:
-        raise _Refusal(
-            "type",
-            f"The type {name[:LONGEST_NEEDLE]} is not available here. Use plain types such as text, numeric or date.",
-        )
+        advice = INSTEAD.get(name, "Use plain types such as text, numeric or date.")
+        raise _Refusal("type", f"The type {name[:LONGEST_NEEDLE]} is not available here. {advice}")
 
 
 def _check_operator(node: Node, _: Relations) -> None:
@@ -279,7 +274,8 @@ def _check_operator(node: Node, _: Relations) -> None:
             *schema, name = node.words(field)
             known = name in OPERATORS | WORDED_OPERATORS
             if schema not in ([], ["pg_catalog"]) or (schema and name in BOUNDED_OPERATORS) or not known:
-                raise _Refusal("operator", f"The operator {name[:LONGEST_NEEDLE]} is not available here.")
+                advice = INSTEAD.get(name, "Write it with plain operators.")
+                raise _Refusal("operator", f"The operator {name[:LONGEST_NEEDLE]} is not available here. {advice}")
 
 
 def _check_sort(node: Node, _: Relations) -> None:

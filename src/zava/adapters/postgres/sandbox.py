@@ -17,21 +17,24 @@ from zava.adapters.postgres.running_queries import shown
 from zava.adapters.postgres.sandbox_errors import PREFIX, SUFFIX, cancelled, explain
 from zava.adapters.postgres.sandbox_rows import read_rows
 from zava.adapters.postgres.sessions import BEGIN, PrincipalSessions
-from zava.core.errors import QueryRefusedError, QueryTimeoutError
+from zava.core.errors import QueryRefusedError
 from zava.core.model import Principal, ResultColumn, Table
 from zava.core.ports import Sandbox, SchemaCatalog
 
 # As the runner sees names, so that the columns described are the columns sent.
 SEARCH_PATH = "sandbox_functions, pg_catalog, retail, public, pg_temp"
 # How long it may take, as whom it is listed (so that an operator finds a query and its principal), how it reads names
-# and days, and who asks: of which stores, as of when.
+# and days, and who asks. The last value says what the answer needs: its stores, its moment, and the type of vectors,
+# which psycopg does not know.
 OPEN = """
     SELECT
         set_config('statement_timeout', $1, true),
         set_config('application_name', $2, true),
         set_config('search_path', $3, true),
         set_config('TimeZone', access.business_time_zone(), true),
-        json_build_object('stores', access.seal_context($4), 'as_of', transaction_timestamp())
+        json_build_object(
+            'stores', access.seal_context($4), 'as_of', transaction_timestamp(), 'vector', to_regtype('vector')::oid
+        )
 """
 LONGEST_NAME = 63
 GRACE_SECONDS = 1
@@ -83,8 +86,6 @@ class PostgresSandbox(Sandbox):
             return await self._sessions.converse(
                 principal, lambda connection, token: self._run(connection, token, principal, statement)
             )
-        except TimeoutError:
-            raise QueryTimeoutError(f"The query ran for {self._limits.seconds:g} seconds.", query) from None
         except psycopg.Error as error:
             raise explain(error, principal, query, self._relations) from error
 
@@ -122,10 +123,10 @@ class PostgresSandbox(Sandbox):
             # For what PostgreSQL does not stop by itself.
             async with asyncio.timeout(self._limits.seconds + GRACE_SECONDS):
                 _begin, opened, _parse, described, answered, *_ = await exchange.send()
-        except psycopg.errors.QueryCanceled as error:
+        except (TimeoutError, psycopg.errors.QueryCanceled) as error:
             raise cancelled(statement, time.monotonic() - started, milliseconds / 1000) from error
-        columns = _columns(described)
         about = json.loads(last_value(opened))
+        columns = _columns(described, vector=int(about["vector"] or 0))
         try:
             rows, truncated = read_rows(last_value(answered))
         except RecursionError:
@@ -133,7 +134,7 @@ class PostgresSandbox(Sandbox):
         return Table(columns, rows, truncated, tuple(sorted(about["stores"])), datetime.fromisoformat(about["as_of"]))
 
 
-def _columns(described: PGresult) -> tuple[ResultColumn, ...]:
+def _columns(described: PGresult, vector: int) -> tuple[ResultColumn, ...]:
     """The columns, with names made unique: a join may bring the same name twice."""
     taken: set[str] = set()
     columns = []
@@ -144,14 +145,16 @@ def _columns(described: PGresult) -> tuple[ResultColumn, ...]:
             number += 1
             name = f"{written}_{number}"
         taken.add(name)
-        columns.append(ResultColumn(name, _type_name(described.ftype(index), described.fmod(index))))
+        columns.append(ResultColumn(name, _type_name(described.ftype(index), described.fmod(index), vector)))
     if len(columns) > MOST_COLUMNS:
         raise QueryRefusedError("size", f"The answer has {len(columns)} columns. Name the columns you need.")
     return tuple(columns)
 
 
-def _type_name(oid: int, modifier: int) -> str:
-    """What PostgreSQL calls a type; "other" for those that an extension brought."""
+def _type_name(oid: int, modifier: int, vector: int) -> str:
+    """What PostgreSQL calls a type; "other" for the type of a whole row of a table."""
+    if oid == vector:
+        return "vector"
     known = psycopg.adapters.types.get(oid)
     if known is None:
         return "other"

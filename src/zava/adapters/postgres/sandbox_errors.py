@@ -8,7 +8,7 @@ from itertools import chain
 import psycopg
 
 from zava.adapters.postgres.errors import translate
-from zava.adapters.postgres.guard import Relations
+from zava.adapters.postgres.guard import ALIKE, Relations, shorten
 from zava.core.errors import (
     DatabaseError,
     InvalidQueryError,
@@ -23,6 +23,7 @@ from zava.core.model import Principal
 PREFIX = "SELECT * FROM ("
 SUFFIX = "\n) AS q"
 MISSING_COLUMN = re.compile(r'column "?([^"]+?)"? does not exist')
+OF_SETTINGS = re.compile(r"\bsetting\b|configuration parameter")
 TOO_LARGE = "The query needs more memory or disk than one query may have. Filter or group before you join or sort."
 NARROW = "Narrow it: fewer days or stores, a filter, or sums instead of rows."
 
@@ -40,7 +41,7 @@ def explain(error: psycopg.Error, principal: Principal, query: str, relations: R
         relations: the tables that queries may use, for names that are nearly right.
     """
     state = error.sqlstate or ""
-    message = (error.diag.message_primary or "").replace("\n", " ")
+    message = shorten(error.diag.message_primary or "").replace("\n", " ")
     if state in ("42501", "25006", "2F003"):
         return QueryRefusedError("permission", f"This is not available here: {message}.")
     # XX000 is what functions say of sizes that their authors thought nobody would reach.
@@ -50,7 +51,7 @@ def explain(error: psycopg.Error, principal: Principal, query: str, relations: R
         return InvalidQueryError(
             message,
             query=query,
-            hint=error.diag.message_hint or _nearest_column(message, relations),
+            hint=_hint(error) or _nearest_column(message, query, relations),
             position=_position(error, query),
             sqlstate=state,
         )
@@ -82,9 +83,31 @@ def _position(error: psycopg.Error, query: str) -> int | None:
     return max(1, min(int(found) - len(PREFIX), len(query)))
 
 
-def _nearest_column(message: str, relations: Relations) -> str | None:
+def _hint(error: psycopg.Error) -> str | None:
+    """PostgreSQL's, unless it speaks to an operator."""
+    hint = error.diag.message_hint
+    return None if hint is None or OF_SETTINGS.search(hint) else hint
+
+
+def _nearest_column(message: str, query: str, relations: Relations) -> str | None:
+    """Where a column is that is not there; or which one may be meant: products.name by product_name."""
     if not (match := MISSING_COLUMN.search(message)):
         return None
-    columns: Collection[str] = sorted(set(chain.from_iterable(relations.values())))
-    nearest = get_close_matches(match[1].rsplit(".", 1)[-1], columns, n=1)
-    return f"Did you mean {nearest[0]}?" if nearest else None
+    name = match[1].rsplit(".", 1)[-1]
+    if tables := [table for table, columns in relations.items() if name in columns]:
+        return f"There is one in {', '.join(tables)}."
+    prefix, _, rest = name.partition("_")
+    if (table := _nearest(prefix, relations)) and rest in relations[table]:
+        return f"Did you mean {table}.{rest}?"
+    near = chain.from_iterable(columns for table, columns in relations.items() if table in query)
+    # An id is no answer to who asks for a name or a date.
+    nearest = _nearest(name, {column for column in near if _is_id(column) == _is_id(name)})
+    return f"Did you mean {nearest}?" if nearest else None
+
+
+def _nearest(name: str, names: Collection[str]) -> str | None:
+    return next(iter(get_close_matches(name, sorted(names), n=1, cutoff=ALIKE)), None)
+
+
+def _is_id(column: str) -> bool:
+    return column.endswith("id")

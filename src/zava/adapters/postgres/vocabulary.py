@@ -3,19 +3,21 @@
 # As granted in schema/install/0005_free_sql.sql; a contract test compares them with what PostgreSQL lets free SQL call.
 FUNCTIONS = frozenset(
     """
-    any_value array_agg avg bit_and bit_or bool_and bool_or corr count covar_pop covar_samp cume_dist dense_rank every
-    first_value json_agg json_object_agg jsonb_agg jsonb_object_agg lag last_value lead max min mode nth_value ntile
-    percent_rank percentile_cont percentile_disc range_agg range_intersect_agg rank regr_avgx regr_avgy regr_count
-    regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy row_number stddev stddev_pop stddev_samp string_agg sum
-    var_pop var_samp variance
+    any_value array_agg avg bit_and bit_or bit_xor bool_and bool_or corr count covar_pop covar_samp cume_dist dense_rank
+    every first_value json_agg json_agg_strict json_object_agg jsonb_agg jsonb_agg_strict jsonb_object_agg lag
+    last_value lead max min mode nth_value ntile percent_rank percentile_cont percentile_disc range_agg
+    range_intersect_agg rank regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy
+    row_number stddev stddev_pop stddev_samp string_agg sum var_pop var_samp variance
 
-    abs acos asin atan atan2 cbrt ceil ceiling cos cosh cot degrees div erf exp floor gcd lcm ln log log10 min_scale mod
-    pi pow power radians random round scale sign sin sinh sqrt tan tanh trim_scale trunc width_bucket
+    abs acos acosd acosh asin asind asinh atan atan2 atan2d atand atanh cbrt ceil ceiling cos cosd cosh cot cotd degrees
+    div erf erfc exp floor gcd lcm ln log log10 min_scale mod pi pow power radians random random_normal round scale sign
+    sin sind sinh sqrt tan tand tanh trim_scale trunc width_bucket
 
-    ascii bit_length btrim char_length character_length chr concat concat_ws initcap left length like_escape lower ltrim
-    md5 octet_length overlay position quote_literal quote_nullable regexp_count regexp_instr regexp_like regexp_match
-    regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table regexp_substr reverse right rtrim
-    similar_to_escape starts_with substr substring to_char to_date to_number to_timestamp upper
+    ascii bit_length btrim casefold char_length character_length chr concat concat_ws initcap left length like_escape
+    lower ltrim md5 octet_length overlay position quote_ident quote_literal quote_nullable regexp_count regexp_instr
+    regexp_like regexp_match regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table regexp_substr
+    reverse right rtrim similar_to_escape starts_with substr substring to_char to_date to_hex to_number to_timestamp
+    upper
 
     age clock_timestamp date date_add date_bin date_part date_subtract date_trunc extract isfinite justify_days
     justify_hours justify_interval make_date make_interval make_time make_timestamp make_timestamptz now overlaps
@@ -23,9 +25,9 @@ FUNCTIONS = frozenset(
 
     array_append array_cat array_dims array_length array_lower array_ndims array_position array_positions array_prepend
     array_remove array_replace array_reverse array_sample array_shuffle array_sort array_to_string array_upper
-    cardinality daterange datemultirange generate_series generate_subscripts int4range int8range isempty lower_inc
-    lower_inf multirange num_nonnulls num_nulls numrange pg_typeof range_merge trim_array tsrange tstzrange unnest
-    upper_inc upper_inf
+    cardinality datemultirange daterange generate_series generate_subscripts int4multirange int4range int8multirange
+    int8range isempty lower_inc lower_inf multirange num_nonnulls num_nulls nummultirange numrange pg_typeof range_merge
+    trim_array tsmultirange tsrange tstzmultirange tstzrange unnest upper_inc upper_inf
 
     array_to_json json_array_elements json_array_elements_text json_array_length json_build_array json_build_object
     json_each json_each_text json_extract_path json_extract_path_text json_object json_object_keys json_populate_record
@@ -35,7 +37,7 @@ FUNCTIONS = frozenset(
     jsonb_path_query jsonb_path_query_array jsonb_path_query_first jsonb_pretty jsonb_set jsonb_strip_nulls
     jsonb_to_record jsonb_to_recordset jsonb_typeof row_to_json to_json to_jsonb
 
-    to_tsvector ts_rank ts_rank_cd
+    numnode setweight strip to_tsvector ts_rank ts_rank_cd
     """.split()
 )
 
@@ -85,34 +87,3 @@ TYPES = frozenset(
 )
 
 SYSTEM_COLUMNS = frozenset("ctid xmin xmax cmin cmax tableoid".split())
-
-# What to write instead, for what people and models reach for most.
-INSTEAD = {
-    "format": "Join texts with || or concat(), and format numbers with to_char().",
-    "array_fill": "Write ARRAY(SELECT … FROM generate_series(1, n)).",
-    "current_setting": "Nothing can be set or read here; your own rows are all there is to see.",
-    "set_config": "Nothing can be set here: who asks is decided before the query runs.",
-    "pg_sleep": "Nothing can wait here.",
-    "version": "Ask about the shop instead.",
-    "xmlagg": "Use json_agg().",
-    "query_to_xml": "Write the query itself.",
-    "gen_random_uuid": "Number rows with row_number() OVER ().",
-    "nextval": "Number rows with row_number() OVER ().",
-    "to_regclass": "Call get_multiple_table_schemas for tables and columns.",
-    "crosstab": "Pivot with aggregates: sum(x) FILTER (WHERE …).",
-    "median": "Write percentile_cont(0.5) WITHIN GROUP (ORDER BY x).",
-    "datediff": "Subtract dates: a - b is a number of days.",
-    "dateadd": "Add an interval: d + interval '1 day'.",
-    "ifnull": "Write coalesce(x, y).",
-    "isnull": "Write coalesce(x, y), or x IS NULL.",
-    "nvl": "Write coalesce(x, y).",
-    "year": "Write extract(year FROM x).",
-    "month": "Write extract(month FROM x).",
-    "day": "Write extract(day FROM x).",
-    "date_format": "Write to_char(x, 'YYYY-MM').",
-    "strftime": "Write to_char(x, 'YYYY-MM').",
-    "group_concat": "Write string_agg(x, ', ').",
-    "listagg": "Write string_agg(x, ', ' ORDER BY y).",
-    "getdate": "Write now() or current_date.",
-    "json_table": "Use jsonb_array_elements() or jsonb_to_recordset().",
-}
