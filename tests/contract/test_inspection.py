@@ -120,7 +120,10 @@ async def test_an_administrators_login_is_no_login_for_a_server(tiny_copy: TestD
         (
             "GRANT EXECUTE ON FUNCTION access.sign(bytea, bytea, text) TO zava_sandbox_some",
             "REVOKE EXECUTE ON FUNCTION access.sign(bytea, bytea, text) FROM zava_sandbox_some",
-            {"context": "zava_sandbox_some can sign who asks", "role": "zava_sandbox_some may call access.sign(bytea,bytea,text)"},
+            {
+                "context": "zava_sandbox_some can sign who asks",
+                "role": "zava_sandbox_some may call access.sign(bytea,bytea,text)",
+            },
         ),
         (
             "GRANT SELECT (inner_pad) ON access.keys TO zava_reader",
