@@ -37,7 +37,7 @@ BEGIN;
 SET LOCAL ROLE zava_access;
 CREATE FUNCTION access.oracle(message text) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT access.sign(k, message) FROM access.keys AS k WHERE key_id = 'seal' $$;
+AS $$ SELECT access.sign(k.inner_pad, k.outer_pad, message) FROM access.keys AS k WHERE key_id = 'seal' $$;
 COMMIT
 """
 

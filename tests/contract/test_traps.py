@@ -187,6 +187,8 @@ def test_policies_leave_parallel_plans_to_governed_questions(database: TestDatab
         with as_reader(database, tiny_shop.REGION.principal) as connection:
             for setting in ("parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size"):
                 connection.execute(f"SET LOCAL {setting} = 0".encode())
+            for setting in ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan"):
+                connection.execute(f"SET LOCAL {setting} = off".encode())
             return "Gather" in plan(connection, "SELECT count(*) FROM retail.orders")
 
     assert is_parallel()

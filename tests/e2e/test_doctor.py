@@ -95,9 +95,9 @@ def test_without_a_superuser_the_missing_layers_are_told_with_what_stands_in(set
 def test_a_layer_that_nothing_stands_in_for_fails(poorly_installed: TestDatabase, settings: dict[str, str]) -> None:
     with psycopg.connect(poorly_installed.admin_dsn, autocommit=True) as connection:
         connection.execute("GRANT zava_owner TO CURRENT_USER; SET ROLE zava_owner")
-        connection.execute("GRANT DELETE ON retail.orders TO zava_sandbox")
+        connection.execute("GRANT DELETE ON retail.orders TO zava_sandbox_one")
         examined = zava("doctor", **settings)
-        connection.execute("REVOKE DELETE ON retail.orders FROM zava_sandbox")
+        connection.execute("REVOKE DELETE ON retail.orders FROM zava_sandbox_one")
     told = layers_in(examined)["free SQL runs as a role that only reads the shop"]
-    assert told == "FAIL  zava_sandbox may write retail.orders; REVOKE what it has beyond"
+    assert told == "FAIL  zava_sandbox_one may write retail.orders; REVOKE what it has beyond"
     assert examined.returncode == 1
