@@ -1,4 +1,7 @@
-"""Several commands in one round trip, at the level of the protocol: for what a cursor cannot ask, such as Describe."""
+"""Several commands in one round trip, at the level of the protocol: for what a cursor cannot ask, such as Describe.
+
+A connection that has not parsed our statements yet takes one round trip more.
+"""
 
 import hashlib
 from collections import deque

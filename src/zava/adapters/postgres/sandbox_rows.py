@@ -7,7 +7,6 @@ from typing import Any, Literal, TypeAlias
 MOST_DIGITS = 300
 LARGEST_EXACT = 2**53
 
-
 Rows: TypeAlias = tuple[tuple[object, ...], ...]
 
 

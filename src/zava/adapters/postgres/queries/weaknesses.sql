@@ -14,6 +14,12 @@ WITH store_tables AS (
         )
 ),
 
+free_sql AS (
+    SELECT role.oid
+    FROM pg_catalog.pg_roles AS role
+    WHERE role.rolname IN ('zava_sandbox', 'zava_sandbox_one', 'zava_sandbox_some', 'zava_sandbox_all')
+),
+
 answering AS (
     SELECT
         role.oid,
@@ -21,9 +27,7 @@ answering AS (
         role.rolsuper,
         role.rolbypassrls
     FROM pg_catalog.pg_roles AS role
-    WHERE role.rolname IN (
-        'zava_reader', 'zava_sandbox', 'zava_sandbox_one', 'zava_sandbox_some', 'zava_sandbox_all', 'zava_access', session_user
-    )
+    WHERE role.rolname IN ('zava_reader', 'zava_access', session_user) OR role.oid IN (SELECT oid FROM free_sql)
 )
 
 SELECT 'the role ' || rolname || ' is a superuser' AS weakness FROM answering WHERE rolsuper
@@ -32,9 +36,7 @@ SELECT 'the role ' || rolname || ' has BYPASSRLS' FROM answering WHERE rolbypass
 UNION ALL
 SELECT 'the login ' || session_user || ' is a member of ' || owner.rolname
 FROM pg_catalog.pg_roles AS owner
-WHERE owner.rolname IN (
-        'zava_owner', 'zava_access', 'zava_sandbox', 'zava_sandbox_one', 'zava_sandbox_some', 'zava_sandbox_all'
-    )
+WHERE (owner.rolname IN ('zava_owner', 'zava_access') OR owner.oid IN (SELECT oid FROM free_sql))
     AND pg_has_role(session_user, owner.oid, 'MEMBER')
 UNION ALL
 SELECT 'the login ' || session_user || ' has rights of its own on retail.' || relation.relname
@@ -71,7 +73,7 @@ WHERE policy.polcmd <> 'r' AND policy.polroles <> ARRAY['zava_owner'::regrole::o
 UNION ALL
 SELECT role.rolname || ' may read retail.customer_records unmasked'
 FROM pg_catalog.pg_roles AS role
-WHERE role.rolname IN ('zava_reader', 'zava_sandbox', 'zava_sandbox_one', 'zava_sandbox_some', 'zava_sandbox_all')
+WHERE (role.rolname = 'zava_reader' OR role.oid IN (SELECT oid FROM free_sql))
     AND has_table_privilege(role.oid, 'retail.customer_records', 'SELECT')
 UNION ALL
 SELECT 'the view retail.customers may not mask: it is not a security barrier of zava_access'
