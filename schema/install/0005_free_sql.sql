@@ -76,6 +76,11 @@ DECLARE
         'to_tsquery', 'plainto_tsquery', 'phraseto_tsquery', 'websearch_to_tsquery', 'get_current_ts_config', 'translate',
         'textlike', 'textnlike', 'texticlike', 'texticnlike', 'bpcharlike', 'bpcharnlike', 'bpchariclike', 'bpcharicnlike'
     ];
+    -- and where only one of a name needs it.
+    unbounded_forms oid[] := ARRAY[
+        'pg_catalog.jsonb_delete(jsonb, text[])'::regprocedure, 'pg_catalog.power(numeric, numeric)'::regprocedure,
+        'pg_catalog.pow(numeric, numeric)'::regprocedure, 'pg_catalog.numeric_power(numeric, numeric)'::regprocedure
+    ];
     of_plain_types CONSTANT text := '
         SELECT f.oid, f.proname
         FROM pg_proc AS f
@@ -95,20 +100,19 @@ BEGIN
         SELECT string_agg(plain.oid::regprocedure::text, '', '')
         FROM (' || of_plain_types || ') AS plain
         WHERE plain.proname <> ALL ($3)
-            AND plain.oid <> ''pg_catalog.jsonb_delete(jsonb, text[])''::regprocedure
+            AND plain.oid <> ALL ($4)
             AND (
                 plain.proname = ANY ($2)
                 OR plain.oid IN (SELECT oprcode FROM pg_operator)
                 OR plain.oid IN (SELECT castfunc FROM pg_cast WHERE castsource = ANY ($1) AND casttarget = ANY ($1))
             )
-    ' INTO STRICT allowed USING plain_types, names, unbounded;
+    ' INTO STRICT allowed USING plain_types, names, unbounded, unbounded_forms;
     EXECUTE 'GRANT EXECUTE ON ROUTINE ' || allowed || ' TO zava_sandbox, zava_functions';
     EXECUTE '
         SELECT string_agg(plain.oid::regprocedure::text, '', '')
         FROM (' || of_plain_types || ') AS plain
-        WHERE plain.proname = ANY ($2)
-            OR plain.oid = ''pg_catalog.jsonb_delete(jsonb, text[])''::regprocedure
-    ' INTO STRICT allowed USING plain_types, unbounded;
+        WHERE plain.proname = ANY ($2) OR plain.oid = ANY ($3)
+    ' INTO STRICT allowed USING plain_types, unbounded, unbounded_forms;
     EXECUTE 'GRANT EXECUTE ON ROUTINE ' || allowed || ' TO zava_functions';
 
     -- Casts of constants to and from text: PostgreSQL computes them ahead with these, and asks for the right then. Not

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, LiteralString
 
 import psycopg
@@ -17,7 +17,14 @@ from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.adapters.postgres.vocabulary import BOUNDED, FUNCTIONS, VECTOR_FUNCTIONS
-from zava.core.errors import InvalidQueryError, QueryRefusedError, QueryTimeoutError, QueryTooLargeError, ZavaError
+from zava.core.errors import (
+    BusyError,
+    InvalidQueryError,
+    QueryRefusedError,
+    QueryTimeoutError,
+    QueryTooLargeError,
+    ZavaError,
+)
 from zava.core.model import ResultColumn, Table
 
 SEATTLE = tiny_shop.SEATTLE.principal
@@ -152,6 +159,34 @@ async def test_a_column_that_is_like_none_is_not_mistaken_for_one(tiny_database:
     with pytest.raises(InvalidQueryError, match="does not exist") as error:
         await ask(tiny_database, query)
     assert error.value.message.endswith(").")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT string_agg(repeat('x', 10000), '')::integer FROM generate_series(1, 2000)",
+        "SELECT ('\"' || string_agg(repeat('x', 10000), ''))::json FROM generate_series(1, 2000)",
+    ],
+)
+async def test_postgresql_never_sends_a_long_message(tiny_database: TestDatabase, query: str) -> None:
+    # The server's copy of it is memory that everybody shares.
+    with pytest.raises(InvalidQueryError, match="invalid input syntax") as error:
+        await ask(tiny_database, query)
+    assert isinstance(error.value.__cause__, psycopg.Error)
+    assert len(str(error.value.__cause__)) < 10_000
+
+
+async def test_powers_have_a_bound_and_those_of_an_analyst_fit(tiny_database: TestDatabase) -> None:
+    table = await ask(
+        tiny_database, "SELECT power(1.05, 10) - 1.05 ^ 10, pow(2.5, 2), round(power(1.21, 0.5), 3), 2 ^ 3"
+    )
+    assert table.rows == ((0, 6.25, 1.1, 8),)
+    for unbounded in ("power(1.5, 10001)", "pow(1.5, -10001)", "1.5 ^ 10001", f"power(1.{'5' * 3000}, 2)"):
+        with pytest.raises(InvalidQueryError, match="power: the exponent must be at most"):
+            await ask(tiny_database, f"SELECT {unbounded}")
+    for unbounded in ("pg_catalog.power(1.5, 10001)", "1.5 OPERATOR(pg_catalog.^) 10001"):
+        with pytest.raises(QueryRefusedError):
+            await ask(tiny_database, f"SELECT {unbounded}", guard=no_guard)
 
 
 async def test_a_message_that_repeats_a_long_value_is_cut_short(tiny_database: TestDatabase) -> None:
@@ -321,6 +356,27 @@ async def test_numbers_of_any_length_are_answered(tiny_database: TestDatabase) -
     table = await ask(tiny_database, "SELECT 10::numeric ^ 5000 AS a, 1 / 3::numeric(1000, 999) AS b, 2 ^ 60::numeric")
     assert len(str(table.rows[0][0])) > 5000
     assert table.rows[0][2] == 2**60
+
+
+async def test_who_keeps_postgresql_busy_with_what_it_cannot_stop_gets_no_more_of_it(
+    tiny_database: TestDatabase,
+) -> None:
+    # Within a row PostgreSQL does not look at its clock: some ten seconds.
+    digests = ",".join(["md5(x)"] * 100)
+    huge = "(SELECT string_agg(repeat('x', 10000), '') AS x FROM generate_series(1, 5000)) AS huge"
+    endless_row = f"SELECT ARRAY[{digests}] FROM {huge}"  # noqa: S608 - the words above
+    async with sandbox_of(tiny_database, SandboxLimits(seconds=0.2, most_given_up=1)) as sandbox:
+        with pytest.raises(QueryTimeoutError):
+            await sandbox.execute_sales_query(SEATTLE, endless_row)
+        with pytest.raises(BusyError, match="not at their end yet"):
+            await sandbox.execute_sales_query(SEATTLE, "SELECT 1")
+        assert (await sandbox.execute_sales_query(TACOMA, "SELECT 1")).rows == ((1,),)
+        async with asyncio.timeout(100):
+            while True:
+                with suppress(BusyError):
+                    assert (await sandbox.execute_sales_query(SEATTLE, "SELECT 1")).rows == ((1,),)
+                    break
+                await asyncio.sleep(0.2)
 
 
 async def test_one_value_cannot_take_all_the_memory(tiny_database: TestDatabase) -> None:

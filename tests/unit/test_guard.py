@@ -102,6 +102,7 @@ def test_analysts_are_admitted(query: str) -> None:
         ("SELECT o.xmin FROM orders AS o", "column", "xmin"),
         ("SELECT " + "(SELECT " * 2000 + "1" + ")" * 2000, "size", "nested too deeply"),
         ("SELECT " + ",".join("1" * 9000), "size", "too many parts"),
+        ("SELECT " + ",".join(["now()"] * 301), "size", "at most 300 functions"),
         # A row of these takes PostgreSQL's parser seconds, in which nothing else is served.
         ("SELECT " + "-+" * 9000 + "1", "size", "operator characters in a row"),
         ("/*" * 9000 + "*/" * 9000 + "SELECT 1", "size", "operator characters in a row"),

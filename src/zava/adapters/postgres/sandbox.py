@@ -3,10 +3,11 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString, TypeVar
+from uuid import UUID
 
 import psycopg
 from psycopg.pq.abc import PGresult
@@ -17,9 +18,11 @@ from zava.adapters.postgres.running_queries import shown
 from zava.adapters.postgres.sandbox_errors import PREFIX, SUFFIX, cancelled, explain
 from zava.adapters.postgres.sandbox_rows import read_rows
 from zava.adapters.postgres.sessions import BEGIN, PrincipalSessions
-from zava.core.errors import QueryRefusedError
+from zava.core.errors import BusyError, QueryRefusedError
 from zava.core.model import Principal, ResultColumn, Table
 from zava.core.ports import Sandbox, SchemaCatalog
+
+Result = TypeVar("Result")
 
 # As the runner sees names, so that the columns described are the columns sent.
 SEARCH_PATH = "sandbox_functions, pg_catalog, retail, public, pg_temp"
@@ -37,8 +40,13 @@ OPEN = """
         )
 """
 LONGEST_NAME = 63
-GRACE_SECONDS = 1
 MOST_COLUMNS = 200
+# After its time a query is stopped; and when that does not help, its connection is given up.
+GRACE_SECONDS = 1.0
+LAST_SECONDS = 0.5
+STILL_RUNNING: LiteralString = """
+    SELECT pid FROM pg_catalog.pg_stat_activity WHERE pid = ANY (%s) AND usename = session_user AND state = 'active'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +57,14 @@ class SandboxLimits:
         most_rows: rows of an answer.
         most_bytes: bytes of all its rows as JSON.
         seconds: of the query in PostgreSQL.
+        most_given_up: queries of one principal that have been stopped and run on: of a huge value PostgreSQL computes
+            a function to its end. Who has so many must wait.
     """
 
     most_rows: int = 1_000
     most_bytes: int = 262_144
     seconds: float = 15.0
+    most_given_up: int = 4
 
 
 class PostgresSandbox(Sandbox):
@@ -79,9 +90,11 @@ class PostgresSandbox(Sandbox):
         self._limits = limits
         self._guard = guard
         self._relations: Relations = {}
+        self._given_up: dict[UUID, list[int]] = {}
 
     async def execute_sales_query(self, principal: Principal, query: str) -> Table:
         statement = await self._admit(principal, query)
+        await self._look_after(principal)
         try:
             return await self._sessions.converse(
                 principal, lambda connection, token: self._run(connection, token, principal, statement)
@@ -99,6 +112,21 @@ class PostgresSandbox(Sandbox):
             tables = await self._catalog.tables(principal)
             self._relations = {table.name: [column.name for column in table.columns] for table in tables}
             return self._guard(query, self._relations)
+
+    async def _look_after(self, principal: Principal) -> None:
+        """Gives nobody a further process of PostgreSQL's who keeps some busy that cannot be stopped."""
+        if principal.principal_id not in self._given_up:
+            return
+
+        async def ask(connection: psycopg.AsyncConnection[Any], _: str) -> list[int]:
+            pids = self._given_up.pop(principal.principal_id, [])
+            return [pid for (pid,) in await (await connection.execute(STILL_RUNNING, [pids])).fetchall()]
+
+        running = await self._sessions.converse(principal, ask)
+        if running:
+            self._given_up.setdefault(principal.principal_id, []).extend(running)
+        if len(running) >= self._limits.most_given_up:
+            raise BusyError("Earlier queries of yours have been stopped, and are not at their end yet. Wait a minute.")
 
     async def _run(
         self, connection: psycopg.AsyncConnection[Any], token: str, principal: Principal, statement: str
@@ -119,12 +147,17 @@ class PostgresSandbox(Sandbox):
         exchange.execute("ROLLBACK")
         # Waiting for a connection is no part of it.
         started = time.monotonic()
+        pid = connection.info.backend_pid
         try:
             # For what PostgreSQL does not stop by itself.
-            async with asyncio.timeout(self._limits.seconds + GRACE_SECONDS):
-                _begin, opened, _parse, described, answered, *_ = await exchange.send()
+            _begin, opened, _parse, described, answered, *_ = await _within(
+                self._limits.seconds + GRACE_SECONDS, exchange.send()
+            )
         except (TimeoutError, psycopg.errors.QueryCanceled) as error:
             raise cancelled(statement, time.monotonic() - started, milliseconds / 1000) from error
+        finally:
+            if connection.closed:
+                self._given_up.setdefault(principal.principal_id, []).append(pid)
         about = json.loads(last_value(opened))
         columns = _columns(described, vector=int(about["vector"] or 0))
         try:
@@ -132,6 +165,30 @@ class PostgresSandbox(Sandbox):
         except RecursionError:
             raise QueryRefusedError("size", "A value of the answer is nested too deeply. Ask for its parts.") from None
         return Table(columns, rows, truncated, tuple(sorted(about["stores"])), datetime.fromisoformat(about["as_of"]))
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, Result]) -> Result:
+    """What the work on a connection returns, unless it takes longer.
+
+    Cancelled once, psycopg asks PostgreSQL to stop, and waits; cancelled a second time, it closes the connection.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+    finally:
+        if not task.done():
+            task.cancel()
+            try:
+                await asyncio.wait({task}, timeout=LAST_SECONDS)
+            finally:
+                task.cancel()
+                await asyncio.wait({task})
+    if task.cancelled():
+        raise TimeoutError
+    return task.result()
 
 
 def _columns(described: PGresult, vector: int) -> tuple[ResultColumn, ...]:

@@ -10,7 +10,7 @@ FUNCTIONS = frozenset(
     row_number stddev stddev_pop stddev_samp string_agg sum var_pop var_samp variance
 
     abs acos acosd acosh asin asind asinh atan atan2 atan2d atand atanh cbrt ceil ceiling cos cosd cosh cot cotd degrees
-    div erf erfc exp floor gcd lcm ln log log10 min_scale mod pi pow power radians random random_normal round scale sign
+    div erf erfc exp floor gcd lcm ln log log10 min_scale mod pi radians random random_normal round scale sign
     sin sind sinh sqrt tan tand tanh trim_scale trunc width_bucket
 
     ascii bit_length btrim casefold char_length character_length chr concat concat_ws initcap left length like_escape
@@ -44,8 +44,8 @@ FUNCTIONS = frozenset(
 # In sandbox_functions, where they bound what PostgreSQL's own of that name do not. pg_catalog.lpad would miss them.
 BOUNDED = frozenset(
     """
-    lpad phraseto_tsquery plainto_tsquery replace repeat rpad split_part string_to_array string_to_table strpos
-    to_tsquery translate websearch_to_tsquery
+    lpad phraseto_tsquery plainto_tsquery pow power replace repeat rpad split_part string_to_array string_to_table
+    strpos to_tsquery translate websearch_to_tsquery
     """.split()
 )
 
@@ -72,7 +72,7 @@ OPERATORS = frozenset(
 )
 
 # In sandbox_functions too, for some types: OPERATOR(pg_catalog.@>) would miss the bound.
-BOUNDED_OPERATORS = frozenset("@> <@ && ?| ?& - ~~ !~~ ~~* !~~*".split())
+BOUNDED_OPERATORS = frozenset("@> <@ && ?| ?& - ^ ~~ !~~ ~~* !~~*".split())
 
 # How the grammar names comparisons that are written in words.
 WORDED_OPERATORS = frozenset(("BETWEEN", "NOT BETWEEN", "BETWEEN SYMMETRIC", "NOT BETWEEN SYMMETRIC"))
