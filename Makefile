@@ -40,7 +40,7 @@ isolation: $(SETUP)
 # What takes too long for every change: an hour, about.
 isolation-long: $(SETUP)
 	@ORACLE_QUERIES=5000 $(BIN)/python -m pytest -q -rP tests/isolation/test_oracle.py
-	@ISOLATION=long $(BIN)/python -m pytest -q -n 2 --dist worksteal --ignore tests/isolation/test_oracle.py tests/isolation
+	@ISOLATION=long $(BIN)/python -m pytest -q --ignore tests/isolation/test_oracle.py tests/isolation
 
 # Format, lint, types and the direction of imports.
 check: $(SETUP)
