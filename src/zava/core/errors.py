@@ -154,6 +154,13 @@ class UnavailableError(ZavaError):
     retryable = True
 
 
+class EmbeddingError(UnavailableError):
+    """What texts mean cannot be found out at present. The message says why, of the provider and not of the text.
+
+    Such as "the embedding provider does not answer"; callers put it into a sentence of their own.
+    """
+
+
 class SetupError(Exception):
     """What an operator has to put right before Zava can serve. The message says how."""
 

@@ -1,10 +1,14 @@
 """The nouns of the shop, as every layer speaks of them."""
 
+from array import array
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, TypeAlias
 from uuid import UUID
+
+# 32-bit floats, array("f"), of length one: the nearer two are, the more alike is what their texts mean.
+Embedding: TypeAlias = array[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,3 +204,14 @@ class Table:
     truncated: Literal["rows", "bytes"] | None
     stores: tuple[str, ...]
     as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingModel:
+    """What made an embedding. Those of two models cannot be compared, whatever their dimensions."""
+
+    name: str
+    dimensions: int
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.dimensions})"

@@ -1,11 +1,13 @@
 """The conversations the core holds with the world. Adapters implement them and inherit them by name."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
 from zava.core.model import (
     Directory,
+    Embedding,
+    EmbeddingModel,
     PerformanceFigures,
     Principal,
     Table,
@@ -56,5 +58,41 @@ class Sandbox(Protocol):
             QueryTimeoutError: it ran longer than it may.
             QueryStoppedError: an operator stopped it.
             QueryTooLargeError: it needed more memory or disk than it may.
+        """
+        ...
+
+
+class EmbeddingProvider(Protocol):
+    """What do these texts mean?"""
+
+    @property
+    def model(self) -> EmbeddingModel:
+        """The model that answers."""
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> Sequence[Embedding]:
+        """One embedding a text, in their order, however many there are. A text too long for the model is cut short.
+
+        Raises:
+            EmbeddingError: the provider cannot, or will not.
+        """
+        ...
+
+
+class Cache(Protocol):
+    """Has this been worked out before?"""
+
+    async def get_or_compute(
+        self, key: str, compute: Callable[[], Awaitable[bytes]], ttl: float | None = None
+    ) -> bytes:
+        """The value of this key, computed when nobody has it.
+
+        Who asks while it is being computed waits for the same one. A computation that fails is not remembered, and all
+        who wait for it get its error.
+
+        Args:
+            key: holds everything that can change the value.
+            compute: works it out.
+            ttl: seconds for which a new value is kept; None for as long as the cache keeps others.
         """
         ...
