@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from uuid import UUID
 
 # 32-bit floats, array("f"), of length one: the nearer two are, the more alike is what their texts mean.
-Embedding: TypeAlias = array[float]
+Embedding: TypeAlias = "array[float]"
 
 
 @dataclass(frozen=True, slots=True)
