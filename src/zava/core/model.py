@@ -207,6 +207,113 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class ProductFilter:
+    """Which products may be shown.
+
+    Attributes:
+        category: a category or a kind of product by its name; None for all.
+        in_stock_only: those that one of the principal's own stores has.
+        max_price: list price of one unit at most.
+    """
+
+    category: str | None = None
+    in_stock_only: bool = False
+    max_price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStock:
+    """Units on hand in a store."""
+
+    store: str
+    stock_level: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAvailability:
+    """What one store may know of another's stock. Low is at or below the level at which that store reorders."""
+
+    store: str
+    availability: Literal["in_stock", "low", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product as it stands on the shelf.
+
+    Attributes:
+        price: list price of one unit.
+        stock: in the principal's own stores.
+        elsewhere: in the other stores of the chain; None when the operator does not tell.
+    """
+
+    name: str
+    sku: str
+    category: str
+    price: Decimal
+    currency: str
+    description: str
+    stock: tuple[StoreStock, ...]
+    elsewhere: tuple[StoreAvailability, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProductMatch:
+    """A search hit.
+
+    Attributes:
+        similarity: cosine similarity in percent; None for a match by words alone.
+    """
+
+    product: Product
+    matched: Literal["meaning", "words", "both"]
+    similarity: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedProduct:
+    """A product that may be meant; exact when name or SKU are the very words."""
+
+    product_id: UUID
+    name: str
+    sku: str
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarProduct:
+    """A product near another in meaning; similarity is cosine similarity in percent."""
+
+    product: Product
+    similarity: int
+
+
+@dataclass(frozen=True, slots=True)
+class BasketProduct:
+    """A product that lay in the same baskets.
+
+    Attributes:
+        support: orders with both.
+        orders: orders with this one.
+        lift: how many times as often as chance would have it.
+    """
+
+    product: Product
+    support: int
+    orders: int
+    lift: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class TrendingProduct:
+    """A product that sells better than before."""
+
+    product: Product
+    units: int
+    previous_units: int
+
+
+@dataclass(frozen=True, slots=True)
 class EmbeddingModel:
     """What made an embedding. Those of two models cannot be compared, whatever their dimensions."""
 
@@ -215,3 +322,24 @@ class EmbeddingModel:
 
     def __str__(self) -> str:
         return f"{self.name} ({self.dimensions})"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a text means to a model."""
+
+    model: EmbeddingModel
+    embedding: Embedding
+
+
+@dataclass(frozen=True, slots=True)
+class ProductContent:
+    """What is embedded of a product.
+
+    Attributes:
+        content_hash: an embedding of another hash is out of date.
+    """
+
+    product_id: UUID
+    content: str
+    content_hash: str

@@ -5,13 +5,22 @@ from typing import Protocol
 from uuid import UUID
 
 from zava.core.model import (
+    BasketProduct,
+    DateRange,
     Directory,
     Embedding,
     EmbeddingModel,
+    Meaning,
+    NamedProduct,
     PerformanceFigures,
     Principal,
+    ProductContent,
+    ProductFilter,
+    ProductMatch,
+    SimilarProduct,
     Table,
     TableSchema,
+    TrendingProduct,
 )
 from zava.core.periods import Period
 
@@ -59,6 +68,102 @@ class Sandbox(Protocol):
             QueryStoppedError: an operator stopped it.
             QueryTooLargeError: it needed more memory or disk than it may.
         """
+        ...
+
+
+class ProductRepository(Protocol):
+    """Which products are there, and which stores have them?"""
+
+    async def categories(self, principal: Principal) -> Sequence[str]:
+        """The names of all categories, then of all kinds of product."""
+        ...
+
+    async def embedding_model(self, principal: Principal) -> EmbeddingModel | None:
+        """The model whose embeddings serve; None while no model's are complete."""
+        ...
+
+    async def semantic_search(  # noqa: PLR0913 - what is sought, twice, and how much of it
+        self,
+        principal: Principal,
+        query_description: str,
+        meaning: Meaning | None,
+        *,
+        wanted: ProductFilter,
+        similarity_threshold: int,
+        max_rows: int,
+    ) -> Sequence[ProductMatch]:
+        """The best matches, best first: by meaning and by words, their places fused.
+
+        Args:
+            principal: whose stock is shown.
+            query_description: what is sought, in words.
+            meaning: the same, to the model that serves; None for a search by words alone.
+            wanted: what may be shown.
+            similarity_threshold: percent, for matches by meaning.
+            max_rows: matches at most.
+        """
+        ...
+
+    async def products_named(self, principal: Principal, product: str) -> Sequence[NamedProduct]:
+        """A few products that may be meant, the likeliest first."""
+        ...
+
+    async def similar_products(
+        self, principal: Principal, product_id: UUID, *, in_stock_only: bool, max_rows: int
+    ) -> Sequence[SimilarProduct]:
+        """Those that mean nearly the same to the model that serves, nearest first. None while no model does."""
+        ...
+
+    async def bought_together(  # noqa: PLR0913 - what, when, and how much of it
+        self,
+        principal: Principal,
+        product_id: UUID,
+        days: DateRange,
+        *,
+        least_support: int,
+        in_stock_only: bool,
+        max_rows: int,
+    ) -> Sequence[BasketProduct]:
+        """What orders of the principal's stores hold beside it, the highest lift first.
+
+        Args:
+            principal: whose orders.
+            product_id: the product that all of the orders hold.
+            days: of the orders.
+            least_support: orders with both at least; fewer say nothing.
+            in_stock_only: those that one of the principal's own stores has.
+            max_rows: products at most.
+        """
+        ...
+
+    async def trending_products(
+        self, principal: Principal, days: DateRange, previous: DateRange, *, in_stock_only: bool, max_rows: int
+    ) -> Sequence[TrendingProduct]:
+        """What sold better in the principal's stores than in the days before, beyond chance: the most telling first."""
+        ...
+
+
+class EmbeddingRepository(Protocol):
+    """Which products are embedded? Asked by the operator, for the whole assortment."""
+
+    async def begin(self, model: EmbeddingModel) -> int:
+        """How many products are due: without an embedding of this model, or with one of another content.
+
+        Raises:
+            SetupError: somebody else is embedding products already.
+        """
+        ...
+
+    async def due(self, model: EmbeddingModel, most: int) -> Sequence[ProductContent]:
+        """So many of those that are due."""
+        ...
+
+    async def keep(self, model: EmbeddingModel, embedded: Sequence[tuple[ProductContent, Embedding]]) -> None:
+        """Keeps these embeddings, whatever happens next."""
+        ...
+
+    async def serve(self, model: EmbeddingModel) -> None:
+        """Lets searches use this model, now that every product has an embedding of it."""
         ...
 
 

@@ -19,6 +19,7 @@ from zava.adapters.postgres.vocabulary import (
     BOUNDED_OPERATORS,
     FUNCTIONS,
     OPERATORS,
+    SHOP_FUNCTIONS,
     SYSTEM_COLUMNS,
     TYPES,
     VECTOR_FUNCTIONS,
@@ -257,6 +258,8 @@ def _check_relation(node: Node, relations: Relations) -> None:
 
 def _check_function(node: Node, _: Relations) -> None:
     *schema, name = node.words("funcname")
+    if name in SHOP_FUNCTIONS and schema in ([], [SCHEMA]):
+        return
     if schema not in ([], ["pg_catalog"]) or (schema and name in BOUNDED) or name not in _KNOWN_FUNCTIONS:
         nearest = get_close_matches(name[:LONGEST_NEEDLE], _KNOWN_FUNCTIONS, n=1, cutoff=ALIKE)
         advice = INSTEAD.get(name) or (f"Did you mean {nearest[0]}()?" if nearest else "Write it with plain functions.")
@@ -302,7 +305,7 @@ def _check_value_function(node: Node, _: Relations) -> None:
         raise _Refusal("function", "Users and schemas are not shown here: you see the stores that are yours.")
 
 
-_KNOWN_FUNCTIONS = FUNCTIONS | BOUNDED | VECTOR_FUNCTIONS
+_KNOWN_FUNCTIONS = FUNCTIONS | BOUNDED | VECTOR_FUNCTIONS | SHOP_FUNCTIONS
 
 # Every kind of node that is admitted, and on what condition.
 CHECKS: dict[str, Callable[[Node, Relations], None] | None] = {

@@ -14,7 +14,7 @@ from zava.adapters.postgres.sql import load
 from zava.core.errors import SetupError
 
 # The schema this server needs at least: the highest migration that its queries rely on.
-OLDEST_SCHEMA = 7
+OLDEST_SCHEMA = 8
 
 SCHEMA_VERSION = load("schema_version")
 WEAKNESSES = load("weaknesses")

@@ -61,6 +61,9 @@ WRITTEN_OUT = {
 # Where there is pgvector.
 VECTOR_FUNCTIONS = frozenset("cosine_distance inner_product l2_distance vector_dims vector_norm".split())
 
+# Our own, in the schema of the shop.
+SHOP_FUNCTIONS = frozenset(("search_products_by_description",))
+
 OPERATORS = frozenset(
     """
     + - * / % ^ |/ ||/ @ & | # << >>

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from zava.core.errors import ValidationError
 from zava.core.model import Principal, ResultColumn
 from zava.core.ports import Sandbox
+from zava.core.texts import check_text
 from zava.core.turns import Turns
 
 LONGEST_QUERY = 20_000
@@ -46,7 +46,7 @@ class ExecuteSalesQuery:
             BusyError: too many queries of this principal are running or waiting.
             ZavaError: as Sandbox.execute_sales_query.
         """
-        _check_text(query)
+        check_text("postgresql_query", query, most_bytes=LONGEST_QUERY, empty="write one SELECT")
         async with self.turns.of(principal):
             started = time.monotonic()
             table = await self.sandbox.execute_sales_query(principal, query)
@@ -61,16 +61,3 @@ class ExecuteSalesQuery:
             as_of=table.as_of,
             seconds=round(seconds, 3),
         )
-
-
-def _check_text(query: str) -> None:
-    try:
-        size = len(query.encode())
-    except UnicodeEncodeError:
-        raise ValidationError("postgresql_query", None, "it has half of a character in it") from None
-    if not query.strip():
-        raise ValidationError("postgresql_query", query[:1], "write one SELECT")
-    if size > LONGEST_QUERY:
-        raise ValidationError("postgresql_query", size, f"it must be at most {LONGEST_QUERY:,} bytes and has {size:,}")
-    if "\0" in query:
-        raise ValidationError("postgresql_query", None, "it must not contain a NUL character")

@@ -112,7 +112,7 @@ class GetStorePerformance:
             store=StoreScope(
                 chosen[0].name if len(chosen) == 1 else "All my stores", tuple(one.name for one in chosen)
             ),
-            period=_dates(days, business.time_zone),
+            period=period_dates(days, business.time_zone),
             metrics=_changes(figures, days, business.currency),
             target=_progress(figures, days),
             top_products=tuple(_seller(product) for product in figures.products),
@@ -145,7 +145,8 @@ def choose_stores(directory: Directory, wanted: str | None, principal: Principal
     raise AuthorizationError(f"This store is not among yours. You may ask for: {yours}.", principal.principal_id)
 
 
-def _dates(period: Period, time_zone: str) -> PeriodDates:
+def period_dates(period: Period, time_zone: str) -> PeriodDates:
+    """The days of a period, as results show them."""
     return PeriodDates(
         name=period.name,
         first_day=period.elapsed.first_day,

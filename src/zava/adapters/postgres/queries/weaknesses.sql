@@ -56,6 +56,11 @@ WHERE
     NOT (
         policy.polroles = ARRAY['zava_owner'::regrole::oid]
         OR (store_tables.relname = 'stores' AND policy.polroles = ARRAY['zava_access'::regrole::oid])
+        -- Three words, and no number: what one store may know of another.
+        OR (
+            store_tables.relname = 'product_availability'
+            AND policy.polcmd = 'r' AND policy.polroles = ARRAY['zava_reader'::regrole::oid]
+        )
         OR (
             policy.polcmd = 'r'
             AND pg_get_expr(policy.polqual, policy.polrelid) IN (

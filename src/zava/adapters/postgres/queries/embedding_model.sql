@@ -1,0 +1,6 @@
+-- Which model's embeddings serve?
+SELECT
+    model AS name,
+    dimensions
+FROM retail.embedding_models
+WHERE active

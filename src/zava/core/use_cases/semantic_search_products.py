@@ -1,0 +1,115 @@
+"""Which products do this? Found by meaning and by words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from difflib import get_close_matches
+
+from zava.core.errors import EmbeddingError, NotFoundError, ValidationError
+from zava.core.model import Meaning, Principal, ProductFilter, ProductMatch
+from zava.core.ports import EmbeddingProvider, ProductRepository
+from zava.core.texts import check_text
+
+LONGEST_DESCRIPTION = 1_000
+MOST_ROWS = 100
+CATEGORIES_LISTED = 20
+MEANING_AND_WORDS = "meaning and words"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductSearchResult:
+    """Products, best match first.
+
+    Attributes:
+        engine: how they were found: "meaning and words", or "words only, because …".
+    """
+
+    engine: str
+    products: tuple[ProductMatch, ...]
+
+
+@dataclass(frozen=True)
+class SemanticSearchProducts:
+    """Decides how to search: by meaning too, or, when that is not possible, by words alone, and then says so.
+
+    Attributes:
+        providers: of embeddings; the one whose model serves is asked.
+    """
+
+    products: ProductRepository
+    providers: Sequence[EmbeddingProvider]
+
+    async def __call__(  # noqa: PLR0913 - as callers may ask
+        self,
+        principal: Principal,
+        query_description: str,
+        *,
+        max_rows: int = 20,
+        similarity_threshold: int = 30,
+        category: str | None = None,
+        in_stock_only: bool = False,
+        max_price: Decimal | None = None,
+    ) -> ProductSearchResult:
+        """The products that answer this description.
+
+        Raises:
+            ValidationError: the text or a number is out of bounds.
+            NotFoundError: there is no such category.
+        """
+        check_text(
+            "query_description",
+            query_description,
+            most_bytes=LONGEST_DESCRIPTION,
+            empty="say what is sought, in a few words",
+        )
+        check_range("max_rows", max_rows, 1, MOST_ROWS)
+        check_range("similarity_threshold", similarity_threshold, 0, 100)
+        wanted = ProductFilter(
+            await self._category(principal, category) if category is not None else None, in_stock_only, max_price
+        )
+        meaning, engine = await self._mean(principal, query_description)
+        matches = await self.products.semantic_search(
+            principal,
+            query_description,
+            meaning,
+            wanted=wanted,
+            similarity_threshold=similarity_threshold,
+            max_rows=max_rows,
+        )
+        return ProductSearchResult(engine, tuple(matches))
+
+    async def _category(self, principal: Principal, name: str) -> str:
+        """The category as it is written, or the nearest in an error."""
+        check_text("category", name, most_bytes=LONGEST_DESCRIPTION, empty="leave it out for all")
+        known = {known.casefold(): known for known in await self.products.categories(principal)}
+        if found := known.get(name.strip().casefold()):
+            return found
+        nearest = get_close_matches(name.casefold()[:100], known, n=1)
+        suggestion = f" Did you mean {known[nearest[0]]}?" if nearest else ""
+        listed = ", ".join(list(known.values())[:CATEGORIES_LISTED])
+        raise NotFoundError(f"There is no category of this name.{suggestion} There are: {listed}.")
+
+    async def _mean(self, principal: Principal, text: str) -> tuple[Meaning | None, str]:
+        """What the text means to the model that serves, and the engine that this makes possible."""
+        model = await self.products.embedding_model(principal)
+        provider = next((provider for provider in self.providers if provider.model == model), None)
+        if not self.providers:
+            reason = "this server has no embedding provider"
+        elif model is None:
+            reason = "the products have not been embedded yet"
+        elif provider is None:
+            reason = f"the products are embedded with {model}, which this server is not set to use"
+        else:
+            try:
+                (embedding,) = await provider.embed([text])
+            except EmbeddingError as error:
+                reason = error.message
+            else:
+                return Meaning(provider.model, embedding), MEANING_AND_WORDS
+        return None, f"words only, because {reason}"
+
+
+def check_range(field: str, value: int, least: int, most: int) -> None:
+    """Raises unless the number lies within these bounds."""
+    if not least <= value <= most:
+        raise ValidationError(field, value, f"it must be from {least} to {most}")
