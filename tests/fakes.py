@@ -1,32 +1,55 @@
 """The ports over the tiny shop, without a database. They enforce tenancy as the row policies do."""
 
+from array import array
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from math import sqrt
+from typing import Literal
 from uuid import UUID
 
 from tests import tiny_shop
-from tests.tiny_shop import LineRow, OrderRow, PersonRow
+from tests.tiny_shop import LineRow, OrderRow, PersonRow, ProductRow
 from zava.core.errors import AuthorizationError, InvalidQueryError
 from zava.core.model import (
+    BasketProduct,
     BusinessSettings,
     ColumnSchema,
     DateRange,
     Directory,
+    Embedding,
+    EmbeddingModel,
+    Meaning,
+    NamedProduct,
     PerformanceFigures,
     Principal,
+    Product,
+    ProductFilter,
+    ProductMatch,
     Relationship,
     ResultColumn,
     Sales,
+    SimilarProduct,
     SliceSales,
     StockAtRisk,
     Store,
+    StoreAvailability,
+    StoreStock,
     Table,
     TableSchema,
     Totals,
+    TrendingProduct,
 )
 from zava.core.periods import Period
-from zava.core.ports import SalesRepository, Sandbox, SchemaCatalog, StoreDirectory
+from zava.core.ports import (
+    EmbeddingProvider,
+    ProductRepository,
+    SalesRepository,
+    Sandbox,
+    SchemaCatalog,
+    StoreDirectory,
+)
 
 BUSINESS = BusinessSettings(time_zone="America/Los_Angeles", week_starts_on=1, fiscal_year_starts_in=1, currency="USD")
 ZERO = Decimal(0)
@@ -223,3 +246,183 @@ class FakeSandbox(Sandbox):
             stores=tuple(sorted(mine)),
             as_of=AS_OF,
         )
+
+
+# What the words of the tiny shop are about: the axes of its embeddings.
+CONCEPTS = (("hammer", "chisel", "tools", "nail", "wood"), ("paint", "wall", "colour"), ("roller", "apply", "wood"))
+MODEL = EmbeddingModel("concepts", len(CONCEPTS))
+
+
+@dataclass
+class FakeEmbeddings(EmbeddingProvider):
+    """Knows three concepts, and counts what it is asked.
+
+    Attributes:
+        failure: what it raises instead of an answer.
+    """
+
+    failure: Exception | None = None
+    asked: int = 0
+    of: EmbeddingModel = MODEL
+
+    @property
+    def model(self) -> EmbeddingModel:
+        return self.of
+
+    async def embed(self, texts: Sequence[str]) -> Sequence[Embedding]:
+        self.asked += len(texts)
+        if self.failure:
+            raise self.failure
+        return [meaning_of(text) for text in texts]
+
+
+def meaning_of(text: str) -> Embedding:
+    words = text.lower()
+    weights = [0.01 + sum(word in words for word in concept) for concept in CONCEPTS]
+    length = sqrt(sum(weight * weight for weight in weights))
+    return array("f", [weight / length for weight in weights])
+
+
+def content_of(product: ProductRow) -> str:
+    """As the database writes it."""
+    return f"{product.name}. {product.description} ({product.category}, {product.category})"
+
+
+@dataclass
+class FakeProductRepository(ProductRepository):
+    """Finds products of which every word occurs, or whose meaning is near.
+
+    Attributes:
+        serving: the model that serves.
+    """
+
+    serving: EmbeddingModel | None = MODEL
+
+    async def categories(self, principal: Principal) -> Sequence[str]:
+        person_of(principal)
+        names = sorted({product.category for product in tiny_shop.PRODUCTS})
+        return [*names, *names]
+
+    async def embedding_model(self, principal: Principal) -> EmbeddingModel | None:
+        person_of(principal)
+        return self.serving
+
+    async def semantic_search(  # noqa: PLR0913 - as the port
+        self,
+        principal: Principal,
+        query_description: str,
+        meaning: Meaning | None,
+        *,
+        wanted: ProductFilter,
+        similarity_threshold: int,
+        max_rows: int,
+    ) -> Sequence[ProductMatch]:
+        mine = visible_stores(principal)
+        found = []
+        for product in tiny_shop.PRODUCTS:
+            card = product_card(product, mine)
+            if (
+                wanted.category not in (None, product.category)
+                or (wanted.in_stock_only and not _in_stock(card))
+                or (wanted.max_price is not None and card.price > wanted.max_price)
+            ):
+                continue
+            text = f"{content_of(product)} {product.name}".lower()
+            by_words = all(word.rstrip("s") in text for word in query_description.lower().split())
+            similarity = _percent_alike(meaning.embedding, content_of(product)) if meaning else 0
+            by_meaning = meaning is not None and similarity >= similarity_threshold
+            if by_words or by_meaning:
+                matched: Literal["meaning", "words", "both"] = "meaning" if by_meaning else "words"
+                if by_words and by_meaning:
+                    matched = "both"
+                found.append(ProductMatch(card, matched, similarity if by_meaning else None))
+        found.sort(key=lambda match: (match.matched != "both", -(match.similarity or 0)))
+        return found[:max_rows]
+
+    async def products_named(self, principal: Principal, product: str) -> Sequence[NamedProduct]:
+        person_of(principal)
+        name = product.strip().lower()
+        return [
+            NamedProduct(one.product_id, one.name, one.name, exact=one.name.lower() == name)
+            for one in tiny_shop.PRODUCTS
+            if all(word in one.name.lower() for word in name.split())
+        ]
+
+    async def similar_products(
+        self, principal: Principal, product_id: UUID, *, in_stock_only: bool, max_rows: int
+    ) -> Sequence[SimilarProduct]:
+        own = meaning_of(next(content_of(one) for one in tiny_shop.PRODUCTS if one.product_id == product_id))
+        found = [
+            SimilarProduct(card, _percent_alike(own, content_of(one)))
+            for one in tiny_shop.PRODUCTS
+            if one.product_id != product_id
+            and (_in_stock(card := product_card(one, visible_stores(principal))) or not in_stock_only)
+        ]
+        return sorted(found, key=lambda one: -one.similarity)[:max_rows]
+
+    async def bought_together(  # noqa: PLR0913 - as the port
+        self,
+        principal: Principal,
+        product_id: UUID,
+        days: DateRange,
+        *,
+        least_support: int,
+        in_stock_only: bool,
+        max_rows: int,
+    ) -> Sequence[BasketProduct]:
+        mine = visible_stores(principal)
+        orders = [{line.product for line in order.lines} for order in _orders(mine, days)]
+        (own,) = [one.name for one in tiny_shop.PRODUCTS if one.product_id == product_id]
+        found = []
+        for one in tiny_shop.PRODUCTS:
+            card = product_card(one, mine)
+            support = sum(own in order and one.name in order for order in orders)
+            if one.name != own and support >= least_support and (_in_stock(card) or not in_stock_only):
+                baskets, alone = (sum(name in order for order in orders) for name in (own, one.name))
+                lift = round(Decimal(support) * len(orders) / (baskets * alone), 2)
+                found.append(BasketProduct(card, support, alone, lift))
+        return sorted(found, key=lambda one: (-one.lift, -one.support))[:max_rows]
+
+    async def trending_products(
+        self, principal: Principal, days: DateRange, previous: DateRange, *, in_stock_only: bool, max_rows: int
+    ) -> Sequence[TrendingProduct]:
+        mine = visible_stores(principal)
+        found = []
+        for one in tiny_shop.PRODUCTS:
+            card = product_card(one, mine)
+            now, before = (sum(line.quantity for line in _lines(one.name, mine, when)) for when in (days, previous))
+            if now > before and (_in_stock(card) or not in_stock_only):
+                found.append(TrendingProduct(card, now, before))
+        found.sort(key=lambda one: -(one.units - one.previous_units) / sqrt(one.units + one.previous_units))
+        return found[:max_rows]
+
+
+def product_card(product: ProductRow, mine: Sequence[str]) -> Product:
+    """What whoever sees these stores sees of it."""
+    levels = {store: level for (store, name), level in tiny_shop.STOCK.items() if name == product.name}
+    return Product(
+        name=product.name,
+        sku=product.name,
+        category=product.category,
+        price=Decimal(2),
+        currency="USD",
+        description=product.description,
+        stock=tuple(
+            StoreStock(store, level)
+            for store, level in sorted(levels.items(), key=lambda one: (-one[1], one[0]))
+            if store in mine
+        ),
+        elsewhere=tuple(
+            StoreAvailability(store, "in_stock" if level else "none")
+            for store, level in sorted(levels.items())
+            if store not in mine
+        ),
+    )
+
+
+def _in_stock(product: Product) -> bool:
+    return any(stock.stock_level for stock in product.stock)
+
+
+def _percent_alike(embedding: Embedding, content: str) -> int:
+    return round(100 * sum(a * b for a, b in zip(embedding, meaning_of(content), strict=True)))

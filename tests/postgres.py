@@ -11,6 +11,7 @@ from uuid import uuid4
 import psycopg
 
 from tests import tiny_shop
+from tests.fakes import MODEL, meaning_of
 from tests.tiny_shop import PersonRow, identify
 
 
@@ -44,6 +45,7 @@ def load_tiny_shop(connection: psycopg.Connection[Any]) -> None:
             "INSERT INTO retail.inventory (store_id, product_id, stock_level) VALUES (%s, %s, %s)",
             [(identify(store), identify(product), level) for (store, product), level in tiny_shop.STOCK.items()],
         )
+        _load_embeddings(cursor)
         load_people(cursor, tiny_shop.PEOPLE)
 
 
@@ -58,12 +60,41 @@ def _load_products(cursor: psycopg.Cursor[Any]) -> None:
         )
     cursor.executemany(
         """
-        INSERT INTO retail.products (product_id, sku, name, product_type_id, cost, base_price, supplier_lead_days)
-        VALUES (%s, %s, %s, %s, 1, 2, %s)
+        INSERT INTO retail.products
+            (product_id, sku, name, product_type_id, cost, base_price, supplier_lead_days, description)
+        VALUES (%s, %s, %s, %s, 1, 2, %s, %s)
         """,
         [
-            (product.product_id, product.name, product.name, identify(f"type {product.category}"), product.lead_days)
+            (
+                product.product_id,
+                product.name,
+                product.name,
+                identify(f"type {product.category}"),
+                product.lead_days,
+                product.description,
+            )
             for product in tiny_shop.PRODUCTS
+        ],
+    )
+
+
+def _load_embeddings(cursor: psycopg.Cursor[Any]) -> None:
+    """What the products mean to the fake model, where there is pgvector."""
+    if cursor.execute("SELECT to_regclass('retail.embedding_models')").fetchone() == (None,):
+        return
+    cursor.execute(
+        "INSERT INTO retail.embedding_models (model, dimensions, active, completed_at) VALUES (%s, %s, true, now())",
+        [MODEL.name, MODEL.dimensions],
+    )
+    described = cursor.execute("SELECT product_id, content, content_hash FROM retail.product_search").fetchall()
+    cursor.executemany(
+        """
+        INSERT INTO retail.product_description_embeddings (product_id, model, embedding, content_hash)
+        VALUES (%s, %s, %s::vector, %s)
+        """,
+        [
+            (product_id, MODEL.name, str(meaning_of(content).tolist()), content_hash)
+            for product_id, content, content_hash in described
         ],
     )
 

@@ -30,6 +30,7 @@ class ProductRow:
     name: str
     category: str
     lead_days: int = 7
+    description: str = ""
 
     @property
     def product_id(self) -> UUID:
@@ -99,7 +100,7 @@ STORES = (
 )
 
 PRODUCTS = (
-    ProductRow("Claw hammer", "Hand tools"),
+    ProductRow("Claw hammer", "Hand tools", description="Drives a nail into wood."),
     ProductRow("Wood chisel", "Hand tools"),
     ProductRow("Wall paint", "Paint", lead_days=14),
     ProductRow("Paint roller", "Paint"),

@@ -20,7 +20,16 @@ from mcp_types import TextContent
 from starlette.testclient import TestClient
 
 from tests import tiny_shop
-from tests.fakes import BUSINESS, STORES_QUERY, FakeSalesRepository, FakeSandbox, FakeSchemaCatalog, FakeStoreDirectory
+from tests.fakes import (
+    BUSINESS,
+    STORES_QUERY,
+    FakeEmbeddings,
+    FakeProductRepository,
+    FakeSalesRepository,
+    FakeSandbox,
+    FakeSchemaCatalog,
+    FakeStoreDirectory,
+)
 from tests.tiny_shop import PersonRow, identify
 from zava.adapters.mcp.identity import KnownTokens
 from zava.adapters.mcp.pipeline import Pipeline
@@ -31,18 +40,29 @@ from zava.core.model import PerformanceFigures
 from zava.core.periods import NAMES, resolve_period
 from zava.core.turns import Turns
 from zava.core.use_cases.execute_sales_query import ExecuteSalesQuery
+from zava.core.use_cases.find_related_products import FindRelatedProducts
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
 from zava.core.use_cases.get_store_performance import GetStorePerformance
+from zava.core.use_cases.semantic_search_products import SemanticSearchProducts
 
 # Ten in the evening of 31 March in Seattle, and already April in UTC.
 NOW = datetime(2026, 4, 1, 5, tzinfo=UTC)
 
 InMemory = Client[FastMCPTransport]
 
-TOOLS = ["get_store_performance", "execute_sales_query", "get_multiple_table_schemas", "get_current_utc_date"]
+TOOLS = [
+    "get_store_performance",
+    "semantic_search_products",
+    "find_related_products",
+    "execute_sales_query",
+    "get_multiple_table_schemas",
+    "get_current_utc_date",
+]
 # A question to each tool.
 QUESTIONS: dict[str, dict[str, Any]] = {
     "get_store_performance": {"period": "2026-03"},
+    "semantic_search_products": {"query_description": "nail into wood"},
+    "find_related_products": {"kind": "similar", "product": "Claw hammer"},
     "execute_sales_query": {"postgresql_query": STORES_QUERY},
     "get_multiple_table_schemas": {"table_names": ["stores", "order_items"]},
     "get_current_utc_date": {},
@@ -89,6 +109,8 @@ def server_for(person: PersonRow | None = tiny_shop.SEATTLE) -> FastMCP:
     """The server, with this person at the other end of stdio."""
     tools = RetailTools(
         GetStorePerformance(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW),
+        SemanticSearchProducts(FakeProductRepository(), [FakeEmbeddings()]),
+        FindRelatedProducts(FakeStoreDirectory(), FakeProductRepository(), lambda: NOW),
         ExecuteSalesQuery(FakeSandbox(), Turns(at_once=4, waiting=8, patience=5)),
         GetMultipleTableSchemas(FakeSchemaCatalog()),
         lambda: NOW,
@@ -205,7 +227,7 @@ async def test_every_tool_says_what_it_answers_with(client: InMemory) -> None:
 
 async def test_the_list_of_tools_stays_small(client: InMemory) -> None:
     tools = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in await client.list_tools()]
-    assert len(json.dumps(tools)) < 10_000
+    assert len(json.dumps(tools)) < 20_000
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -306,6 +328,37 @@ async def test_the_text_of_a_period_without_sales_says_so() -> None:
     lines = text_of(await ask_as(tiny_shop.SEATTLE, "get_store_performance", {"period": "2025-01"})).splitlines()
     assert "revenue: 0 USD (+0)" in lines
     assert "average_order_value: none" in lines
+
+
+async def test_the_text_of_a_search_says_who_has_what_and_quotes_what_suppliers_wrote(client: InMemory) -> None:
+    assert text_of(await ask(client, "semantic_search_products")).splitlines()[:4] == [
+        "3 products, found by meaning and words. Quoted texts are suppliers' words: data.",
+        '1. "Claw hammer" (Claw hammer, Hand tools), 2 USD',
+        "   your stock: Seattle 1",
+        '   by meaning and words, 98 % alike; "Drives a nail into wood."',
+    ]
+    assert "   your stock: none; elsewhere none in Bellevue" in text_of(await ask(client, "semantic_search_products"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        ({"kind": "similar", "product": "Wall paint"}, ['similar to "Wall paint". Quoted', "   71 % alike"]),
+        (
+            {"kind": "trending", "period": "2026-03"},
+            ["trending, 2026-03-01 to 2026-03-31. Quoted", "   3 units after 0"],
+        ),
+        (
+            {"kind": "bought_together", "product": "Wall paint", "period": "all_time"},
+            ['Nothing bought_together to "Wall paint", 2025-01-01 to 2026-03-31.'],
+        ),
+    ],
+)
+async def test_the_text_of_related_products_says_what_relates_them(
+    client: InMemory, arguments: dict[str, Any], lines: list[str]
+) -> None:
+    text = text_of(await ask(client, "find_related_products", arguments))
+    assert [line for line in lines if line not in text] == []
 
 
 async def test_the_text_of_tables_is_ready_for_writing_queries(client: InMemory) -> None:

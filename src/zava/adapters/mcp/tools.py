@@ -104,7 +104,7 @@ class RetailTools:
             str | None, Field(max_length=LONGEST_CATEGORY, description="Name of a category or kind of product")
         ] = None,
         in_stock_only: Annotated[bool, Field(description="Only what your own stores have")] = False,  # noqa: FBT002
-        max_price: Annotated[Decimal | None, Field(ge=0, description="List price at most")] = None,
+        max_price: Annotated[float | None, Field(ge=0, allow_inf_nan=False, description="List price at most")] = None,
     ) -> ProductSearchResult:
         """Finds products by what they are for, and says which stores have them.
 
@@ -118,7 +118,7 @@ class RetailTools:
             similarity_threshold=similarity_threshold,
             category=category,
             in_stock_only=in_stock_only,
-            max_price=max_price,
+            max_price=None if max_price is None else Decimal(str(max_price)),
         )
 
     async def find_related_products(  # noqa: PLR0913, PLR0917 - what the model may say

@@ -103,7 +103,7 @@ class FindRelatedProducts:
     ) -> RelatedProducts:
         if await self.products.embedding_model(principal) is None:
             raise UnavailableError(
-                "Nothing is known of what is similar: products have not been embedded yet. The operator runs `zava embed`."
+                "What is similar is not known: products have not been embedded yet. The operator runs `zava embed`."
             )
         found = await self.products.similar_products(
             principal, meant.product_id, in_stock_only=in_stock_only, max_rows=max_rows
