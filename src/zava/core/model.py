@@ -333,6 +333,14 @@ class Meaning:
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """What has to be embedded: products, and the bytes of what is said of them."""
+
+    products: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProductContent:
     """What is embedded of a product.
 

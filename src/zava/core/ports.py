@@ -5,6 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from zava.core.model import (
+    Backlog,
     BasketProduct,
     DateRange,
     Directory,
@@ -146,8 +147,8 @@ class ProductRepository(Protocol):
 class EmbeddingRepository(Protocol):
     """Which products are embedded? Asked by the operator, for the whole assortment."""
 
-    async def begin(self, model: EmbeddingModel) -> int:
-        """How many products are due: without an embedding of this model, or with one of another content.
+    async def begin(self, model: EmbeddingModel) -> Backlog:
+        """The products that are due: without an embedding of this model, or with one of another content.
 
         Raises:
             SetupError: somebody else is embedding products already.

@@ -10,11 +10,11 @@ from psycopg.rows import class_row
 from zava.adapters.postgres.products import vector_text
 from zava.adapters.postgres.sql import load
 from zava.core.errors import SetupError
-from zava.core.model import Embedding, EmbeddingModel, ProductContent
+from zava.core.model import Backlog, Embedding, EmbeddingModel, ProductContent
 from zava.core.ports import EmbeddingRepository
 
 DUE = load("products_to_embed")
-COUNT = load("products_to_embed_count")
+BACKLOG = load("embedding_backlog")
 KEEP = load("keep_embedding")
 RETIRE = load("retire_embedding_models")
 SERVE = load("serve_embedding_model")
@@ -34,7 +34,7 @@ class PostgresEmbeddingRepository(EmbeddingRepository):
 
     connection: psycopg.AsyncConnection[Any]
 
-    async def begin(self, model: EmbeddingModel) -> int:
+    async def begin(self, model: EmbeddingModel) -> Backlog:
         await self.connection.execute("SET ROLE zava_owner")
         cursor = await self.connection.execute(
             "SELECT to_regclass('retail.embedding_models') IS NOT NULL AND pg_try_advisory_lock(%s)", [LOCK]
@@ -45,9 +45,9 @@ class PostgresEmbeddingRepository(EmbeddingRepository):
                 "(`zava doctor` knows)."
             )
         await self.connection.execute(REGISTER, {"model": model.name, "dimensions": model.dimensions})
-        cursor = await self.connection.execute(COUNT, {"model": model.name})
-        (count,) = await cursor.fetchone() or (0,)
-        return int(count)
+        counting = self.connection.cursor(row_factory=class_row(Backlog))
+        (backlog,) = await (await counting.execute(BACKLOG, {"model": model.name})).fetchall()
+        return backlog
 
     async def due(self, model: EmbeddingModel, most: int) -> Sequence[ProductContent]:
         cursor = self.connection.cursor(row_factory=class_row(ProductContent))

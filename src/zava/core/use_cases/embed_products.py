@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from zava.core.model import Backlog
 from zava.core.ports import EmbeddingProvider, EmbeddingRepository
 
 
@@ -18,10 +19,11 @@ class EmbedProducts:
     provider: EmbeddingProvider
     batch: int
 
-    async def __call__(self, report: Callable[[str, int, int], None]) -> int:
+    async def __call__(self, announce: Callable[[Backlog], None], report: Callable[[str, int, int], None]) -> int:
         """How many products were embedded.
 
         Args:
+            announce: told what lies ahead, before anything is sent.
             report: told what is done, how much, and of how much.
 
         Raises:
@@ -29,12 +31,13 @@ class EmbedProducts:
             SetupError: somebody else is at it.
         """
         model = self.provider.model
-        total, done = await self.repository.begin(model), 0
+        backlog, done = await self.repository.begin(model), 0
+        announce(backlog)
         while due := await self.repository.due(model, self.batch):
             embeddings = await self.provider.embed([product.content for product in due])
             await self.repository.keep(model, list(zip(due, embeddings, strict=True)))
             done += len(due)
             # Products may have come while this went on.
-            report("products", done, max(done, total))
+            report("products", done, max(done, backlog.products))
         await self.repository.serve(model)
         return done
