@@ -1,13 +1,44 @@
 """Everything an operator can turn, in one frozen object that is read from the environment once."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    PositiveInt,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # A limit cannot be turned off: zero would mean "none" to PostgreSQL.
 Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
+
+OPENAI = HttpUrl("https://api.openai.com/v1")
+
+
+def _sent_in_a_header(key: SecretStr) -> SecretStr:
+    # The HTTP library would refuse it later, in a message that repeats it.
+    value = key.get_secret_value()
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        raise ValueError("must consist of printable ASCII characters without spaces")
+    return key
+
+
+def _without_secrets(url: HttpUrl) -> HttpUrl:
+    # The addresses of requests are logged.
+    if url.username or url.password or url.query or url.fragment:
+        raise ValueError("must hold no user, password, query or fragment; the key belongs in api_key")
+    return url
+
+
+Key = Annotated[SecretStr, AfterValidator(_sent_in_a_header)]
+Address = Annotated[HttpUrl, AfterValidator(_without_secrets)]
 
 
 class DatabaseSettings(BaseModel):
@@ -82,6 +113,67 @@ class EmbeddedSettings(BaseModel):
     ] = 1
 
 
+class EmbeddingSettings(BaseModel):
+    """ZAVA_EMBEDDING__…: who says what texts mean, so that products are found by meaning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provider: Annotated[
+        Literal["local", "openai", "none"],
+        Field(
+            description="local: a model on this machine. openai: OpenAI, Azure, or a server that speaks as they do. "
+            "none: products are found by words alone."
+        ),
+    ] = "local"
+    api_key: Annotated[Key | None, Field(description="The key of the provider; a compatible server may need none.")] = (
+        None
+    )
+    base_url: Annotated[Address, Field(description="Where the API of OpenAI or of a compatible server is.")] = OPENAI
+    azure_endpoint: Annotated[
+        Address | None, Field(description="Where the Azure resource is, when that is asked in place of base_url.")
+    ] = None
+    azure_api_version: Annotated[
+        str, Field(pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$", description="Version of Azure's API.")
+    ] = "2024-10-21"
+    model: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+        Field(description="The model, or the deployment of it at Azure."),
+    ] = "text-embedding-3-small"
+    dimensions: Annotated[int, Field(ge=1, le=16_000, description="Dimensions of the model's embeddings.")] = 1_536
+    send_dimensions: Annotated[
+        bool, Field(description="Whether the model is told the dimensions, as text-embedding-3-… can be.")
+    ] = False
+    timeout: Annotated[Seconds, Field(description="Seconds that one attempt may take.")] = 5
+    max_retries: Annotated[
+        int, Field(ge=0, le=10, description="Further attempts when the provider is busy or fails.")
+    ] = 2
+    batch_size: Annotated[int, Field(ge=1, le=2_048, description="Texts of one request.")] = 256
+    max_text_bytes: Annotated[
+        int, Field(ge=100, le=1_000_000, description="Bytes of one text; the rest of a longer one is not sent.")
+    ] = 8_000
+    max_batch_bytes: Annotated[int, Field(ge=100, le=10_000_000, description="Bytes of all texts of one request.")] = (
+        300_000
+    )
+    breaker_threshold: Annotated[
+        PositiveInt, Field(description="Failures in a row after which the provider is left alone.")
+    ] = 3
+    breaker_seconds: Annotated[Seconds, Field(description="Seconds for which it is left alone.")] = 30
+
+    @model_validator(mode="after")
+    def _a_key_where_one_is_needed(self) -> Self:
+        needs_key = self.azure_endpoint is not None or self.base_url == OPENAI
+        if self.provider == "openai" and needs_key and self.api_key is None:
+            raise ValueError("api_key must be set for OpenAI and Azure")
+        return self
+
+    @model_validator(mode="after")
+    def _a_batch_holds_a_text(self) -> Self:
+        if self.max_batch_bytes < self.max_text_bytes:
+            raise ValueError("max_batch_bytes must not be smaller than max_text_bytes")
+        return self
+
+
 class HttpSettings(BaseModel):
     """ZAVA_HTTP__…: where MCP clients connect."""
 
@@ -111,6 +203,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     sandbox: SandboxSettings = SandboxSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
+    embedding: EmbeddingSettings = EmbeddingSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     token: Annotated[

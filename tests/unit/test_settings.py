@@ -3,9 +3,17 @@
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, HttpUrl, SecretStr, ValidationError
 
-from zava.settings import DatabaseSettings, EmbeddedSettings, HttpSettings, LogSettings, SandboxSettings, Settings
+from zava.settings import (
+    DatabaseSettings,
+    EmbeddedSettings,
+    EmbeddingSettings,
+    HttpSettings,
+    LogSettings,
+    SandboxSettings,
+    Settings,
+)
 
 DSN = "postgresql://zava_app:hunter2@db.example/zava"
 
@@ -26,6 +34,19 @@ DSN = "postgresql://zava_app:hunter2@db.example/zava"
         ("embedded.data_dir", None),
         ("embedded.binary_dir", None),
         ("embedded.scale", 1),
+        ("embedding.provider", "local"),
+        ("embedding.api_key", None),
+        ("embedding.azure_endpoint", None),
+        ("embedding.model", "text-embedding-3-small"),
+        ("embedding.dimensions", 1536),
+        ("embedding.send_dimensions", False),
+        ("embedding.timeout", 5),
+        ("embedding.max_retries", 2),
+        ("embedding.batch_size", 256),
+        ("embedding.max_text_bytes", 8_000),
+        ("embedding.max_batch_bytes", 300_000),
+        ("embedding.breaker_threshold", 3),
+        ("embedding.breaker_seconds", 30),
         ("http.host", "127.0.0.1"),
         ("http.port", 8000),
         ("log.level", "INFO"),
@@ -47,6 +68,17 @@ def test_a_setting_has_the_default_of_the_design(setting: str, default: object) 
         ("ZAVA_DATABASE__POOL_MIN_SIZE", "0", "database.pool_min_size", 0),
         ("ZAVA_DATABASE__STATEMENT_TIMEOUT", "2.5", "database.statement_timeout", 2.5),
         ("ZAVA_EMBEDDED__SCALE", "0", "embedded.scale", 0),
+        ("ZAVA_EMBEDDING__PROVIDER", "none", "embedding.provider", "none"),
+        ("ZAVA_EMBEDDING__API_KEY", "sk-hunter2", "embedding.api_key", SecretStr("sk-hunter2")),
+        ("ZAVA_EMBEDDING__BASE_URL", "http://shop:8080/v1", "embedding.base_url", HttpUrl("http://shop:8080/v1")),
+        (
+            "ZAVA_EMBEDDING__AZURE_API_VERSION",
+            "2025-03-01-preview",
+            "embedding.azure_api_version",
+            "2025-03-01-preview",
+        ),
+        ("ZAVA_EMBEDDING__SEND_DIMENSIONS", "true", "embedding.send_dimensions", True),
+        ("ZAVA_EMBEDDING__MAX_RETRIES", "0", "embedding.max_retries", 0),
         ("ZAVA_HTTP__PORT", "65535", "http.port", 65535),
         ("ZAVA_LOG__LEVEL", "DEBUG", "log.level", "DEBUG"),
         ("ZAVA_TOKEN", "demo-store-seattle", "token", SecretStr("demo-store-seattle")),
@@ -82,7 +114,28 @@ def test_a_pool_cannot_hold_fewer_connections_than_it_keeps_open(monkeypatch: py
         Settings()
 
 
-@pytest.mark.parametrize("variable", ["ZAVA_DATABASE__DSN", "ZAVA_DATABASE__ADMIN_DSN", "ZAVA_TOKEN"])
+def test_a_batch_cannot_be_smaller_than_one_of_its_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZAVA_EMBEDDING__MAX_BATCH_BYTES", "7999")
+    with pytest.raises(ValidationError, match="max_batch_bytes must not be smaller than max_text_bytes"):
+        Settings()
+
+
+@pytest.mark.parametrize("where", [{}, {"azure_endpoint": "https://shop.example", "base_url": "http://localhost/v1"}])
+def test_openai_and_azure_need_a_key(where: dict[str, str]) -> None:
+    asked = {"provider": "openai", **where}
+    with pytest.raises(ValidationError, match="api_key must be set for OpenAI and Azure"):
+        EmbeddingSettings.model_validate(asked)
+    assert EmbeddingSettings.model_validate(asked | {"api_key": "sk-hunter2"}).provider == "openai"
+
+
+def test_a_compatible_server_needs_no_key() -> None:
+    asked = {"provider": "openai", "base_url": "http://127.0.0.1:8080/v1"}
+    assert EmbeddingSettings.model_validate(asked).api_key is None
+
+
+@pytest.mark.parametrize(
+    "variable", ["ZAVA_DATABASE__DSN", "ZAVA_DATABASE__ADMIN_DSN", "ZAVA_EMBEDDING__API_KEY", "ZAVA_TOKEN"]
+)
 def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, DSN)
     settings = Settings()
@@ -104,6 +157,24 @@ def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch, variable: str) -
         ("ZAVA_DATABASE__DNS", "a typing error"),
         ("ZAVA_EMBEDDED__SCALE", "-0.1"),
         ("ZAVA_EMBEDDED__SIZE", "1"),
+        ("ZAVA_EMBEDDING__PROVIDER", "azure"),
+        ("ZAVA_EMBEDDING__API_KEY", "sk-hunter2\nfrom a file"),
+        ("ZAVA_EMBEDDING__API_KEY", "schlüssel"),
+        ("ZAVA_EMBEDDING__BASE_URL", "api.openai.com/v1"),
+        ("ZAVA_EMBEDDING__BASE_URL", "ftp://api.openai.com/v1"),
+        ("ZAVA_EMBEDDING__BASE_URL", "https://user:hunter2@api.openai.com/v1"),
+        ("ZAVA_EMBEDDING__AZURE_ENDPOINT", "https://shop.example/?api-key=hunter2"),
+        ("ZAVA_EMBEDDING__AZURE_API_VERSION", "latest"),
+        ("ZAVA_EMBEDDING__MODEL", " "),
+        ("ZAVA_EMBEDDING__DIMENSIONS", "0"),
+        ("ZAVA_EMBEDDING__DIMENSIONS", "16001"),
+        ("ZAVA_EMBEDDING__TIMEOUT", "0"),
+        ("ZAVA_EMBEDDING__MAX_RETRIES", "11"),
+        ("ZAVA_EMBEDDING__BATCH_SIZE", "2049"),
+        ("ZAVA_EMBEDDING__MAX_TEXT_BYTES", "99"),
+        ("ZAVA_EMBEDDING__BREAKER_THRESHOLD", "0"),
+        ("ZAVA_EMBEDDING__BREAKER_SECONDS", "0"),
+        ("ZAVA_EMBEDDING__KEY", "sk-hunter2"),
         ("ZAVA_HTTP__PORT", "0"),
         ("ZAVA_HTTP__PORT", "65536"),
         ("ZAVA_HTTP__PROT", "80"),
@@ -120,9 +191,12 @@ def test_a_value_that_makes_no_sense_is_refused_and_named(
         Settings()
     (problem,) = refused.value.errors()
     assert "ZAVA_" + "__".join(map(str, problem["loc"])).upper() == variable
+    assert "hunter2" not in problem["msg"]
 
 
-@pytest.mark.parametrize(("group", "setting"), [("database", "attempts"), ("http", "port"), ("embedded", "scale")])
+@pytest.mark.parametrize(
+    ("group", "setting"), [("database", "attempts"), ("http", "port"), ("embedded", "scale"), ("embedding", "timeout")]
+)
 def test_settings_cannot_be_changed_once_they_are_read(group: str, setting: str) -> None:
     settings = Settings()
     with pytest.raises(ValidationError, match="frozen"):
@@ -132,12 +206,13 @@ def test_settings_cannot_be_changed_once_they_are_read(group: str, setting: str)
 
 
 @pytest.mark.parametrize(
-    "group", [Settings, DatabaseSettings, SandboxSettings, EmbeddedSettings, HttpSettings, LogSettings]
+    "group",
+    [Settings, DatabaseSettings, SandboxSettings, EmbeddedSettings, EmbeddingSettings, HttpSettings, LogSettings],
 )
 def test_every_setting_and_every_group_says_what_it_is_for(group: type[BaseModel]) -> None:
     assert group.__doc__
     silent = {name for name, field in group.model_fields.items() if not field.description}
-    assert silent == ({"database", "sandbox", "embedded", "http", "log"} if group is Settings else set())
+    assert silent == ({"database", "sandbox", "embedded", "embedding", "http", "log"} if group is Settings else set())
 
 
 def test_the_environment_of_the_tests_is_not_read() -> None:
