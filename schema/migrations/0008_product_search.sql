@@ -2,16 +2,44 @@
 -- oldest-server: 0.1.0
 SET LOCAL ROLE zava_owner;
 
+-- Sizes are written in many ways: 16x25x1 and 16 x 25 x 1, 3/8" and 3/8 inch, 8ft and 8 feet. This is one way.
+CREATE FUNCTION retail.plain_sizes(written text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
+        regexp_replace(lower(written), '(\d)\s*[x×*]\s*(?=\d)', '\1 ', 'g'),
+        '(\d)\s*("|″|-?inch(es)?\M|-?in\M\.?)', '\1 in ', 'g'),
+        '(\d)\s*(''|′|-?f(ee|oo)?t\M\.?)', '\1 ft ', 'g'),
+        '(\d)\s*-?gal(lons?)?\M\.?', '\1 gal ', 'g'),
+        '(\d)\s*-?(lbs?|pounds?)\M\.?', '\1 lb ', 'g'),
+        '(\d)[ -]*(v|w|a|oz|mm|cm|m|amps?|volts?|watts?)\M', '\1 \2', 'g');
+END;
+COMMENT ON FUNCTION retail.plain_sizes(text) IS 'A text in lower case, its sizes written in one way.';
+
+CREATE FUNCTION retail.measures(written text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT ARRAY(
+        SELECT word FROM regexp_split_to_table(retail.plain_sizes(written), '[^a-z0-9/.-]+') AS word WHERE word ~ '\d'
+    );
+END;
+COMMENT ON FUNCTION retail.measures(text) IS 'The sizes, ratings and counts in a text, such as 3/8 or 18.';
+GRANT EXECUTE ON FUNCTION retail.plain_sizes(text), retail.measures(text) TO zava_reader;
+
 -- What is searched. Kept apart from the products, since most questions need none of it.
 CREATE TABLE retail.product_search (
     product_id uuid PRIMARY KEY REFERENCES retail.products ON DELETE CASCADE,
     content text NOT NULL,
     content_hash text GENERATED ALWAYS AS (md5(content)) STORED,
-    words tsvector NOT NULL
+    words tsvector NOT NULL,
+    measures text[] NOT NULL
 );
 COMMENT ON TABLE retail.product_search IS 'What is searched of each product. Triggers keep it.';
 COMMENT ON COLUMN retail.product_search.content IS 'Name, description, kind and category: what an embedding is made of.';
 COMMENT ON COLUMN retail.product_search.content_hash IS 'An embedding of another hash is out of date.';
+COMMENT ON COLUMN retail.product_search.measures IS 'Sizes, ratings and counts in the name.';
 COMMENT ON COLUMN retail.product_search.words IS 'The same and the SKU, for full text: A in the name, B in kind and category, C in the description.';
 CREATE INDEX product_search_by_words ON retail.product_search USING gin (words);
 GRANT SELECT ON retail.product_search TO zava_reader;
@@ -20,18 +48,20 @@ CREATE FUNCTION retail.describe_products(described uuid[]) RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    INSERT INTO retail.product_search (product_id, content, words)
+    INSERT INTO retail.product_search (product_id, content, words, measures)
     SELECT
         product.product_id,
         format('%s. %s (%s, %s)', product.name, product.description, product_type.name, category.name),
-        setweight(to_tsvector('english', product.name || ' ' || product.sku), 'A')
+        setweight(to_tsvector('english', retail.plain_sizes(product.name) || ' ' || product.sku), 'A')
         || setweight(to_tsvector('english', product_type.name || ' ' || category.name), 'B')
-        || setweight(to_tsvector('english', product.description), 'C')
+        || setweight(to_tsvector('english', retail.plain_sizes(product.description)), 'C'),
+        retail.measures(product.name)
     FROM retail.products AS product
     INNER JOIN retail.product_types AS product_type ON product.product_type_id = product_type.product_type_id
     INNER JOIN retail.categories AS category ON product_type.category_id = category.category_id
     WHERE product.product_id = ANY (described)
-    ON CONFLICT (product_id) DO UPDATE SET content = EXCLUDED.content, words = EXCLUDED.words
+    ON CONFLICT (product_id) DO UPDATE
+    SET content = EXCLUDED.content, words = EXCLUDED.words, measures = EXCLUDED.measures
     WHERE product_search.content <> EXCLUDED.content OR product_search.words <> EXCLUDED.words;
 END;
 COMMENT ON FUNCTION retail.describe_products(uuid[]) IS 'Writes down what is searched of these products.';

@@ -345,9 +345,12 @@ class ProductContent:
     """What is embedded of a product.
 
     Attributes:
-        content_hash: an embedding of another hash is out of date.
+        content: name, description, kind and category.
+        content_hash: of that; an embedding of another hash is out of date.
     """
 
     product_id: UUID
+    name: str
+    description: str
     content: str
     content_hash: str

@@ -17,9 +17,9 @@ wanted AS MATERIALIZED (
 
 sought AS MATERIALIZED (
     SELECT
-        plainto_tsquery('english', %(query_description)s) AS words,
+        plainto_tsquery('english', retail.plain_sizes(%(query_description)s)) AS words,
         lower(btrim(%(query_description)s)) AS sku,
-        %(query_description)s ~ '[0-9]' AS measured
+        retail.measures(%(query_description)s) AS measures
 ),
 
 by_words AS (
@@ -31,8 +31,8 @@ by_words AS (
         SELECT
             described.product_id,
             ts_rank(described.words, sought.words, 1) AS rank,
-            -- A size or a number of the name itself.
-            sought.measured AND ts_filter(described.words, '{a,b}') @@ sought.words AS exact
+            -- A thing with its size, in the name itself.
+            sought.measures <> '{}' AND ts_filter(described.words, '{a}') @@ sought.words AS exact
         FROM retail.product_search AS described
         INNER JOIN wanted ON described.product_id = wanted.product_id
         CROSS JOIN sought

@@ -1,5 +1,7 @@
 -- Which products answer a description best, by meaning and by words? Each has a place in either list, and both places
--- count: reciprocal rank fusion (Cormack, Clarke, Büttcher 2009). A SKU, or a size in the name, comes first.
+-- count: reciprocal rank fusion (Cormack, Clarke, Büttcher 2009). A SKU comes first, then
+-- a thing that has all words in its name, if one of them is a size. All words in name and kind, or the size alone, count
+-- half as much again.
 WITH
 -- Those that may be shown.
 wanted AS MATERIALIZED (
@@ -18,9 +20,9 @@ wanted AS MATERIALIZED (
 
 sought AS MATERIALIZED (
     SELECT
-        plainto_tsquery('english', %(query_description)s) AS words,
+        plainto_tsquery('english', retail.plain_sizes(%(query_description)s)) AS words,
         lower(btrim(%(query_description)s)) AS sku,
-        %(query_description)s ~ '[0-9]' AS measured
+        retail.measures(%(query_description)s) AS measures
 ),
 
 by_meaning AS (
@@ -50,8 +52,8 @@ by_words AS (
         SELECT
             described.product_id,
             ts_rank(described.words, sought.words, 1) AS rank,
-            -- A size or a number of the name itself.
-            sought.measured AND ts_filter(described.words, '{a,b}') @@ sought.words AS exact
+            -- A thing with its size, in the name itself.
+            sought.measures <> '{}' AND ts_filter(described.words, '{a}') @@ sought.words AS exact
         FROM retail.product_search AS described
         INNER JOIN wanted ON described.product_id = wanted.product_id
         CROSS JOIN sought
@@ -66,12 +68,19 @@ fused AS (
         product_id,
         product.sku IS NOT NULL AND lower(product.sku) = sought.sku AS is_sku,
         coalesce(by_words.exact, false) AS exact,
-        coalesce(1.0 / (60 + by_meaning.place), 0) + coalesce(1.0 / (60 + by_words.place), 0) AS score,
+        (coalesce(1.0 / (60 + by_meaning.place), 0) + coalesce(1.0 / (60 + by_words.place), 0))
+        * CASE
+            WHEN ts_filter(described.words, '{a,b}') @@ sought.words
+                OR (sought.measures <> '{}' AND sought.measures <@ described.measures)
+                THEN 1.5
+            ELSE 1
+        END AS score,
         round(by_meaning.similarity * 100)::integer AS similarity,
         CASE WHEN by_words.place IS NULL THEN 'meaning' WHEN by_meaning.place IS NULL THEN 'words' ELSE 'both' END AS matched
     FROM by_meaning
     FULL JOIN by_words USING (product_id)
     INNER JOIN retail.products AS product USING (product_id)
+    INNER JOIN retail.product_search AS described USING (product_id)
     CROSS JOIN sought
     ORDER BY is_sku DESC, exact DESC, score DESC, product_id
     LIMIT %(max_rows)s
