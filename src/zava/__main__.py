@@ -72,6 +72,21 @@ def seed(*, data_dir: DataDir = None, scale: Scale = None) -> None:
 
 
 @app.command
+def embed(
+    *,
+    data_dir: DataDir = None,
+    provider: Annotated[Literal["local", "openai"] | None, Parameter(help="Who says what texts mean.")] = None,
+    model: Annotated[str | None, Parameter(help="The model; the old one serves until it is complete.")] = None,
+    batch: Annotated[int, Parameter(help="Products a step. What is done is kept after each.")] = 64,
+) -> None:
+    """Embed new and changed products, so that they are found by meaning."""
+    from zava.commands.embed import embed_products
+
+    settings = _settings(embedded={"data_dir": data_dir}, embedding={"provider": provider, "model": model})
+    embed_products(settings, batch)
+
+
+@app.command
 def doctor(*, data_dir: DataDir = None) -> None:
     """Check everything Zava needs, and say what to do about the rest."""
     from zava.commands.doctor import examine

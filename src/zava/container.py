@@ -1,13 +1,18 @@
 """Who is given what. The only module that knows the injector; read it from top to bottom."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import psycopg
 from dependency_injector import containers, providers
 from psycopg_pool import AsyncConnectionPool
 
+from zava.adapters.cache.memory import InMemoryCache
+from zava.adapters.embeddings.breaker import CircuitBreakingEmbeddings
+from zava.adapters.embeddings.cached import CachedEmbeddings
+from zava.adapters.embeddings.local import LocalEmbeddings
 from zava.adapters.mcp.identity import KnownTokens
 from zava.adapters.mcp.pipeline import Pipeline
 from zava.adapters.mcp.server import build_server
@@ -15,18 +20,25 @@ from zava.adapters.mcp.tools import RetailTools
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.inspection import DatabaseInspection, UnfitError
+from zava.adapters.postgres.products import PostgresProductRepository
 from zava.adapters.postgres.sales import PostgresSalesRepository
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory
 from zava.adapters.web.health import DEGRADED, HEALTHY, UNHEALTHY, Check
-from zava.core.model import Principal
+from zava.core.model import EmbeddingModel, Principal
+from zava.core.ports import EmbeddingProvider
 from zava.core.turns import Turns
 from zava.core.use_cases.execute_sales_query import ExecuteSalesQuery
+from zava.core.use_cases.find_related_products import FindRelatedProducts
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
 from zava.core.use_cases.get_store_performance import GetStorePerformance
-from zava.settings import SandboxSettings, Settings
+from zava.core.use_cases.semantic_search_products import SemanticSearchProducts
+from zava.settings import EmbeddingSettings, SandboxSettings, Settings
+
+if TYPE_CHECKING:
+    from zava.adapters.embeddings.openai import OpenAIEmbeddings
 
 VERSION = version("zava")
 
@@ -65,6 +77,27 @@ def _limits(sandbox: SandboxSettings) -> SandboxLimits:
     return SandboxLimits(sandbox.max_rows, sandbox.max_bytes, sandbox.statement_timeout)
 
 
+def _embedding_provider(settings: Settings) -> str:
+    return settings.embedding.provider
+
+
+def _openai(settings: EmbeddingSettings) -> "OpenAIEmbeddings":
+    # Its library takes half a second to load, which nobody without a key should wait for.
+    from zava.adapters.embeddings.openai import BatchLimits, OpenAIEmbeddings, OpenAIServer  # noqa: PLC0415
+
+    server = OpenAIServer(
+        api_key=settings.api_key,
+        base_url=str(settings.base_url),
+        azure_endpoint=str(settings.azure_endpoint) if settings.azure_endpoint else None,
+        azure_api_version=settings.azure_api_version,
+        timeout=settings.timeout,
+        max_retries=settings.max_retries,
+    )
+    limits = BatchLimits(settings.batch_size, settings.max_text_bytes, settings.max_batch_bytes)
+    model = EmbeddingModel(settings.model, settings.dimensions)
+    return OpenAIEmbeddings(server, model, limits, send_dimensions=settings.send_dimensions)
+
+
 def _timeout(settings: Settings) -> float:
     longest = max(settings.database.statement_timeout, settings.sandbox.statement_timeout)
     # A query of a caller's own may wait for its turn, then for a connection.
@@ -88,13 +121,24 @@ def _state(inspect: Callable[[], Awaitable[None]], otherwise: str) -> Check:
     return check
 
 
-def _checks(inspection: DatabaseInspection) -> dict[str, Check]:
+def _checks(
+    inspection: DatabaseInspection, providers: Sequence[EmbeddingProvider], breaker: CircuitBreakingEmbeddings | None
+) -> dict[str, Check]:
     """What readiness looks at, by the name of the part."""
+
+    async def found_by_meaning() -> None:
+        if providers:
+            await inspection.embeddings(providers[0].model)
+        if breaker and breaker.is_open:
+            raise UnfitError("the embedding provider fails, and is left alone for a while")
+
     return {
         "database": _state(inspection.reachable, UNHEALTHY),
         "schema_version": _state(inspection.schema_version, UNHEALTHY),
         "row_security": _state(inspection.row_security, UNHEALTHY),
         "catalogs": _state(inspection.catalogs, DEGRADED),
+        # Without it products are found by words.
+        "embeddings": _state(found_by_meaning, DEGRADED),
     }
 
 
@@ -129,6 +173,37 @@ class Container(containers.DeclarativeContainer):
     sales = providers.Singleton(PostgresSalesRepository, sessions)
     catalog = providers.Singleton(PostgresSchemaCatalog, sessions)
 
+    products = providers.Singleton(
+        PostgresProductRepository, sessions, tell_availability=settings.provided.search.availability
+    )
+
+    cache = providers.Singleton(InMemoryCache)
+    local_embeddings = providers.Singleton(LocalEmbeddings)
+    openai_embeddings = providers.Singleton(_openai, settings.provided.embedding)
+    breaker = providers.Singleton(
+        CircuitBreakingEmbeddings,
+        openai_embeddings,
+        settings.provided.embedding.breaker_threshold,
+        settings.provided.embedding.breaker_seconds,
+    )
+    embedding_provider = providers.Callable(_embedding_provider, settings)
+    # The first is the operator's choice. The local one serves what it has embedded until another has done it all.
+    embedding_sources = providers.Selector(
+        embedding_provider,
+        local=providers.List(local_embeddings),
+        openai=providers.List(openai_embeddings, local_embeddings),
+        none=providers.List(),
+    )
+    embedding_providers = providers.Selector(
+        embedding_provider,
+        local=providers.List(providers.Singleton(CachedEmbeddings, local_embeddings, cache)),
+        openai=providers.List(
+            providers.Singleton(CachedEmbeddings, breaker, cache),
+            providers.Singleton(CachedEmbeddings, local_embeddings, cache),
+        ),
+        none=providers.List(),
+    )
+
     sandbox = providers.Singleton(
         PostgresSandbox, sandbox_sessions, catalog, providers.Callable(_limits, settings.provided.sandbox)
     )
@@ -140,6 +215,8 @@ class Container(containers.DeclarativeContainer):
     )
 
     get_store_performance = providers.Singleton(GetStorePerformance, directory, sales, now)
+    semantic_search_products = providers.Singleton(SemanticSearchProducts, products, embedding_providers)
+    find_related_products = providers.Singleton(FindRelatedProducts, directory, products, now)
     get_multiple_table_schemas = providers.Singleton(GetMultipleTableSchemas, catalog)
 
     execute_sales_query = providers.Singleton(ExecuteSalesQuery, sandbox, turns)
@@ -147,6 +224,8 @@ class Container(containers.DeclarativeContainer):
     tools = providers.Singleton(
         RetailTools,
         get_store_performance,
+        semantic_search_products,
+        find_related_products,
         providers.Callable(_if_enabled, settings.provided.sandbox.enabled, execute_sales_query),
         get_multiple_table_schemas,
         now,
@@ -156,7 +235,17 @@ class Container(containers.DeclarativeContainer):
         Pipeline, identity.provided.principal, timeout=providers.Callable(_timeout, settings)
     )
     server = providers.Singleton(build_server, tools.provided.specs.call(), pipeline, auth=identity, version=VERSION)
-    checks = providers.Singleton(_checks, inspection)
+    checks = providers.Singleton(
+        _checks,
+        inspection,
+        embedding_providers,
+        providers.Selector(
+            embedding_provider,
+            local=providers.Object(None),
+            openai=breaker,
+            none=providers.Object(None),
+        ),
+    )
 
 
 def new_container(

@@ -155,6 +155,9 @@ class EmbeddingSettings(BaseModel):
     max_batch_bytes: Annotated[int, Field(ge=100, le=10_000_000, description="Bytes of all texts of one request.")] = (
         300_000
     )
+    price: Annotated[
+        float, Field(ge=0, allow_inf_nan=False, description="Dollars for a million tokens, for estimates of cost.")
+    ] = 0.02
     breaker_threshold: Annotated[
         PositiveInt, Field(description="Failures in a row after which the provider is left alone.")
     ] = 3
@@ -172,6 +175,16 @@ class EmbeddingSettings(BaseModel):
         if self.max_batch_bytes < self.max_text_bytes:
             raise ValueError("max_batch_bytes must not be smaller than max_text_bytes")
         return self
+
+
+class SearchSettings(BaseModel):
+    """ZAVA_SEARCH__…: what answers about products tell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    availability: Annotated[
+        bool, Field(description="Whether they tell which other stores of the chain have a product, in three words.")
+    ] = True
 
 
 class HttpSettings(BaseModel):
@@ -204,6 +217,7 @@ class Settings(BaseSettings):
     sandbox: SandboxSettings = SandboxSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
+    search: SearchSettings = SearchSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     token: Annotated[

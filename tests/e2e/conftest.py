@@ -20,8 +20,12 @@ ZAVA = (sys.executable, "-m", "zava")
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's environment without any setting of Zava's, and these."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("ZAVA_")} | variables
+    """This process's environment without any setting of Zava's, and these.
+
+    Products are not embedded unless a test wants it: that takes a processor ten seconds.
+    """
+    others = {name: value for name, value in os.environ.items() if not name.startswith("ZAVA_")}
+    return others | {"ZAVA_EMBEDDING__PROVIDER": "none"} | variables
 
 
 def free_port() -> int:

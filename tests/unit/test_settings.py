@@ -12,6 +12,7 @@ from zava.settings import (
     HttpSettings,
     LogSettings,
     SandboxSettings,
+    SearchSettings,
     Settings,
 )
 
@@ -207,12 +208,23 @@ def test_settings_cannot_be_changed_once_they_are_read(group: str, setting: str)
 
 @pytest.mark.parametrize(
     "group",
-    [Settings, DatabaseSettings, SandboxSettings, EmbeddedSettings, EmbeddingSettings, HttpSettings, LogSettings],
+    [
+        Settings,
+        DatabaseSettings,
+        SandboxSettings,
+        EmbeddedSettings,
+        EmbeddingSettings,
+        SearchSettings,
+        HttpSettings,
+        LogSettings,
+    ],
 )
 def test_every_setting_and_every_group_says_what_it_is_for(group: type[BaseModel]) -> None:
     assert group.__doc__
     silent = {name for name, field in group.model_fields.items() if not field.description}
-    assert silent == ({"database", "sandbox", "embedded", "embedding", "http", "log"} if group is Settings else set())
+    assert silent == (
+        {"database", "sandbox", "embedded", "embedding", "search", "http", "log"} if group is Settings else set()
+    )
 
 
 def test_the_environment_of_the_tests_is_not_read() -> None:

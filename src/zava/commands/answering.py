@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import uvicorn
 from starlette.middleware import Middleware
@@ -12,7 +12,10 @@ from starlette.middleware import Middleware
 from zava.adapters.mcp.disconnect import DisconnectMiddleware
 from zava.adapters.web.health import health_routes
 from zava.commands.database import Database
+from zava.commands.embed import BATCH, embed
 from zava.container import Container, new_container
+from zava.core.errors import EmbeddingError, SetupError
+from zava.core.ports import EmbeddingProvider
 from zava.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -24,17 +27,17 @@ LOCAL_HOSTS = ["localhost:*", "127.0.0.1:*", "[::1]:*"]
 def answer_http(settings: Settings, database: Database, listener: socket.socket, welcome: str) -> None:
     """Answers over HTTP on this port until a signal comes; `welcome` is said when all is ready."""
     container = new_container(settings, database.access, database.principals())
-    asyncio.run(_answer_http(container, listener, welcome))
+    asyncio.run(_answer_http(container, database, listener, welcome))
 
 
 def answer_stdio(settings: Settings, database: Database, token: str | None) -> None:
     """Answers over standard input and output, until the input ends, for the principal of this token."""
     container = new_container(settings, database.access, database.principals(), token)
-    asyncio.run(_answer_stdio(container))
+    asyncio.run(_answer_stdio(container, database))
 
 
-async def _answer_http(container: Container, listener: socket.socket, welcome: str) -> None:
-    async with _ready(container):
+async def _answer_http(container: Container, database: Database, listener: socket.socket, welcome: str) -> None:
+    async with _ready(container, database):
         server = container.server()
         app = server.http_app(
             path="/mcp",
@@ -52,18 +55,39 @@ async def _answer_http(container: Container, listener: socket.socket, welcome: s
         await uvicorn.Server(config).serve(sockets=[listener])
 
 
-async def _answer_stdio(container: Container) -> None:
-    async with _ready(container):
+async def _answer_stdio(container: Container, database: Database) -> None:
+    async with _ready(container, database):
         await container.server().run_stdio_async(show_banner=False, log_level="WARNING")
 
 
 @asynccontextmanager
-async def _ready(container: Container) -> AsyncIterator[None]:
+async def _ready(container: Container, database: Database) -> AsyncIterator[None]:
     """Everything open and fit to answer. Stops in the reverse order."""
-    async with container.pool(), container.sandbox_pool():
+    sources = container.embedding_sources()
+    async with container.pool(), container.sandbox_pool(), AsyncExitStack() as stack:
+        for source in sources:
+            stack.push_async_callback(source.close)
         inspection = container.inspection()
         await inspection.schema_version()
         await inspection.row_security()
+        # The sample shop's products, with the model that costs nothing. Until it is done they are found by words.
+        embedding = asyncio.create_task(_embed(database, sources[0])) if _embeds_itself(container, database) else None
         logger.info("MCP server startup complete")
         yield
+        if embedding:
+            embedding.cancel()
+            await asyncio.wait([embedding])
     logger.info("MCP server shutdown complete")
+
+
+def _embeds_itself(container: Container, database: Database) -> bool:
+    return database.embedded is not None and container.settings().embedding.provider == "local"
+
+
+async def _embed(database: Database, provider: EmbeddingProvider) -> None:
+    try:
+        done = await embed(database, provider, BATCH, lambda _: None, lambda *_: None)
+    except (EmbeddingError, SetupError) as error:
+        logger.warning("Products are found by words alone: %s", error)
+    else:
+        logger.info("Embedded %d products; all are found by meaning", done)

@@ -1,7 +1,7 @@
 """zava doctor: each thing Zava needs, whether it is there, and the remedy when it is not."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from zava.adapters.postgres.guard import check
 from zava.adapters.postgres.inspection import DatabaseInspection
@@ -9,6 +9,7 @@ from zava.adapters.postgres.layers import LAYERS
 from zava.commands.database import Database, open_database
 from zava.container import new_container
 from zava.core.errors import QueryRefusedError, SetupError
+from zava.core.ports import EmbeddingProvider
 from zava.settings import Settings
 
 LAYERS_TITLE = "What keeps free SQL to its caller's stores, and to its share of the machine:"
@@ -37,7 +38,7 @@ async def _examine(settings: Settings, database: Database) -> int:
             await _found("clocks agree", inspection.clock, "FAIL"),
         ]
         # Without it Zava serves, with less.
-        await _found("products found by meaning", inspection.vectors, "weak")
+        await _meaning(inspection, container.embedding_providers())
         if needed[0]:
             print(f"\n{LAYERS_TITLE}")
             needed += [
@@ -49,6 +50,14 @@ async def _examine(settings: Settings, database: Database) -> int:
             if not settings.sandbox.enabled:
                 print("off   free SQL itself: ZAVA_SANDBOX__ENABLED is false, and nobody is offered it")
     return 0 if all(needed) else 1
+
+
+async def _meaning(inspection: DatabaseInspection, providers: Sequence[EmbeddingProvider]) -> None:
+    what = "products found by meaning"
+    if providers:
+        await _found(what, lambda: inspection.embeddings(providers[0].model), "weak")
+    else:
+        print(f"off   {what}: ZAVA_EMBEDDING__PROVIDER is none, and they are found by words")
 
 
 async def _found(what: str, inspect: Callable[[], Awaitable[None]], otherwise: str) -> bool:

@@ -154,11 +154,14 @@ class UnavailableError(ZavaError):
     retryable = True
 
 
-class EmbeddingError(UnavailableError):
+class EmbeddingError(ZavaError):
     """What texts mean cannot be found out at present. The message says why, of the provider and not of the text.
 
     Such as "the embedding provider does not answer"; callers put it into a sentence of their own.
     """
+
+    code = "EMBEDDING_ERROR"
+    retryable = True
 
 
 class SetupError(Exception):

@@ -12,12 +12,15 @@ from zava.adapters.postgres.layers import CALLABLE
 from zava.adapters.postgres.sessions import Pool
 from zava.adapters.postgres.sql import load
 from zava.core.errors import SetupError
+from zava.core.model import EmbeddingModel
 
 # The schema this server needs at least: the highest migration that its queries rely on.
 OLDEST_SCHEMA = 8
 
 SCHEMA_VERSION = load("schema_version")
 WEAKNESSES = load("weaknesses")
+VECTORS = load("vectors_exist")
+SERVING = load("embedding_model")
 LAYERS = load("layers")
 MOST_WEAKNESSES = 5
 MOST_SKEW_SECONDS = 10
@@ -92,15 +95,23 @@ class DatabaseInspection:
             found.setdefault(row["layer"], []).append(row["amiss"])
         return {layer: _some(amiss) for layer, amiss in found.items()}
 
-    async def vectors(self) -> None:
-        """Raises UnfitError when products cannot be found by meaning."""
-        (row,) = await self._rows("SELECT to_regclass('retail.product_description_embeddings') IS NOT NULL AS present")
-        if not row["present"]:
+    async def embeddings(self, model: EmbeddingModel) -> None:
+        """Raises UnfitError when products cannot be found by what they mean to this model."""
+        (row,) = await self._rows(VECTORS)
+        if not row["exist"]:
             raise UnfitError("there is no pgvector; install it, then run `zava db migrate`")
+        serving = await self._rows(SERVING, role="zava_reader")
+        if not serving or EmbeddingModel(**serving[0]) != model:
+            now = f"{EmbeddingModel(**serving[0])} serves" if serving else "none serves"
+            raise UnfitError(f"not every product is embedded with {model}, and {now}; run `zava embed`")
 
-    async def _rows(self, query: LiteralString, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    async def _rows(
+        self, query: LiteralString, parameters: Mapping[str, Any] | None = None, role: LiteralString = "NONE"
+    ) -> list[dict[str, Any]]:
+        """Asks as the login, or as a role that it may enter: the login itself reads no table."""
         try:
-            async with self.pool.connection(timeout=2) as connection:
+            async with self.pool.connection(timeout=2) as connection, connection.transaction():
+                await connection.execute(f"SET LOCAL ROLE {role}")
                 cursor = connection.cursor(row_factory=dict_row)
                 await cursor.execute(query, parameters)
                 return await cursor.fetchall()

@@ -1,4 +1,4 @@
--- A model that embeds from now on. One of other dimensions is another model, whatever its name: its embeddings go.
+-- Which model embeds from now on? One of other dimensions is another model, whatever its name: its embeddings go.
 WITH gone AS (
     DELETE FROM retail.product_description_embeddings
     WHERE model = %(model)s

@@ -1,4 +1,4 @@
--- Searches use this model from now on.
+-- Which model do searches use from now on?
 UPDATE retail.embedding_models
 SET
     active = true,

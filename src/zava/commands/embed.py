@@ -1,0 +1,78 @@
+"""zava embed: what products mean, so that they are found by it."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+
+import psycopg
+
+from zava.adapters.postgres.embeddings import PostgresEmbeddingRepository
+from zava.commands.database import Database, open_database
+from zava.commands.progress import progress_bar
+from zava.container import new_container
+from zava.core.errors import EmbeddingError, SetupError
+from zava.core.model import Backlog
+from zava.core.ports import EmbeddingProvider
+from zava.core.use_cases.embed_products import EmbedProducts
+from zava.demo.shop import Report
+from zava.settings import Settings
+
+# Of English text, about.
+BYTES_A_TOKEN = 4
+# A product is embedded as a whole, and its name and purpose twice more: about as long again.
+TIMES_EMBEDDED = 2
+BATCH = 64
+
+
+def embed_products(settings: Settings, batch: int) -> None:
+    """Embeds what is due, and says how much that was."""
+    with open_database(settings) as database:
+        done = asyncio.run(_embed(settings, database, batch))
+    print(f"Embedded {done:,} products. All are found by meaning.")
+
+
+async def _embed(settings: Settings, database: Database, batch: int) -> int:
+    container = new_container(settings, database.access)
+    sources = container.embedding_sources()
+    if not sources:
+        raise SetupError("There is nobody to embed with: ZAVA_EMBEDDING__PROVIDER is none.")
+    price = settings.embedding.price if settings.embedding.provider == "openai" else None
+    try:
+        with progress_bar("Embedding") as report:
+            return await embed(database, sources[0], batch, lambda backlog: _announce(backlog, price), report)
+    except EmbeddingError as error:
+        raise SetupError(
+            f"Not all products could be embedded: {error.message}. What is done is kept; run `zava embed` again."
+        ) from None
+    finally:
+        for source in sources:
+            await source.close()
+
+
+async def embed(
+    database: Database,
+    provider: EmbeddingProvider,
+    batch: int,
+    announce: Callable[[Backlog], None],
+    report: Report,
+) -> int:
+    """Embeds the products of this database that are due; returns how many they were."""
+    if database.admin_dsn is None:
+        raise SetupError("This needs an administrator of the database: set ZAVA_DATABASE__ADMIN_DSN for this command.")
+    try:
+        async with await psycopg.AsyncConnection.connect(database.admin_dsn, autocommit=True) as connection:
+            return await EmbedProducts(PostgresEmbeddingRepository(connection), provider, batch)(announce, report)
+    except psycopg.Error as error:
+        raise SetupError(f"The database failed: {str(error).splitlines()[0]}. Run `zava embed` again.") from None
+
+
+def _announce(backlog: Backlog, price: float | None) -> None:
+    """What lies ahead, and for a paid provider what that will cost."""
+    if price is None or not backlog.products:
+        return
+    tokens = backlog.bytes * TIMES_EMBEDDED // BYTES_A_TOKEN
+    print(
+        f"{backlog.products:,} products, about {tokens:,} tokens: {tokens * price / 1_000_000:.2f} dollars "
+        f"at {price} for a million (ZAVA_EMBEDDING__PRICE).",
+        file=sys.stderr,
+    )
