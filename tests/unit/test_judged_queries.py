@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from zava.demo.catalogue import read_catalogue
 
 FILE = Path(__file__).parents[1] / "search" / "judged_queries.jsonl"
-AT_LEAST = {"paraphrase": 70, "sku": 20, "size": 25, "category": 20, "misspelling": 20}
+AT_LEAST = {"paraphrase": 70, "need": 120, "sku": 20, "size": 25, "category": 20, "misspelling": 20}
 
 
 class JudgedQuery(BaseModel):
@@ -51,3 +51,18 @@ def test_each_kind_asks_for_products_of_every_department() -> None:
     for judged in QUERIES:
         departments[judged.kind].update(PRODUCTS[sku].category_number for sku in judged.right)
     assert {kind: len(numbers) for kind, numbers in departments.items()} == dict.fromkeys(AT_LEAST, 9)
+
+
+def test_at_least_ten_needs_are_met_by_each_department() -> None:
+    counts = Counter(
+        department
+        for judged in QUERIES
+        if judged.kind == "need"
+        for department in {PRODUCTS[sku].category_number for sku in judged.right}
+    )
+    assert {department for department, number in counts.items() if number >= 10} == set(range(9)), counts
+
+
+def test_needs_are_said_in_three_to_twelve_words() -> None:
+    needs = [judged.query for judged in QUERIES if judged.kind == "need"]
+    assert [query for query in needs if not 3 <= len(query.split()) <= 12] == []
