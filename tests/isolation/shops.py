@@ -189,6 +189,8 @@ def served_shop(folder: Path) -> Iterator[Shop]:
         str(SCALE),
         ZAVA_SANDBOX__STATEMENT_TIMEOUT=str(SECONDS),
         ZAVA_SANDBOX__POOL_MAX_SIZE=str(POOL_SIZE),
+        # Else the names of other stores are told on purpose, and those are marked.
+        ZAVA_SEARCH__AVAILABILITY="false",
     )
     try:
         with EmbeddedPostgres(data_dir) as postgres:
