@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve test isolation isolation-long check lock clean
+.PHONY: serve test quality isolation isolation-long check lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -30,12 +30,16 @@ $(SETUP): requirements.lock pyproject.toml | $(BIN)/uv
 
 # Unit, contract and end-to-end tests, against a real PostgreSQL that they start themselves.
 test: $(SETUP)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/isolation
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/isolation --ignore tests/search
 
 # Attacks on free SQL, each layer alone, and the queries of analysts: what must not come through, and what must.
 # One test at a time: attacks are timed, and two that exhaust the machine at once would be blamed for each other.
 isolation: $(SETUP)
 	@$(BIN)/python -m pytest -q tests/isolation
+
+# How good is the product search? Judged queries, with the local model.
+quality: $(SETUP)
+	@$(BIN)/python -m pytest -q -rP tests/search
 
 # What takes too long for every change: an hour, about.
 isolation-long: $(SETUP)

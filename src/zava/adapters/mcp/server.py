@@ -15,7 +15,7 @@ from zava.adapters.mcp.pipeline import Failure, Pipeline, ToolSpec, structured
 NAME = "Zava Retail Analytics"
 INSTRUCTIONS = (
     "Answers questions about the caller's own stores: sales, returns, margins, targets, stock, products. "
-    "Every answer covers exactly the stores the caller may see. Start with get_store_performance, or, to find a product, "
+    "Every answer covers exactly the stores the caller may see. Start with get_store_performance; to find a product, "
     "with semantic_search_products."
 )
 
