@@ -115,8 +115,9 @@ def _related(one: RelatedProduct) -> str:
 def product_text(product: Product) -> str:
     """Name, SKU, category, price; then who has it."""
     mine = ", ".join(f"{stock.store} {stock.stock_level}" for stock in product.stock[:STORES_LISTED]) or "none"
+    place = f"{_one_line(product.sku)}, {_one_line(product.category)}"
     lines = [
-        f"{_quoted(product.name)} ({product.sku}, {product.category}), {_number(product.price)} {product.currency}",
+        f"{_quoted(product.name)} ({place}), {_number(product.price)} {product.currency}",
         f"   your stock: {mine}",
     ]
     if product.elsewhere:
@@ -130,8 +131,12 @@ def product_text(product: Product) -> str:
     return "\n".join(lines)
 
 
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(_one_line(text), ensure_ascii=False)
 
 
 def query_text(answer: QueryAnswer) -> str:
