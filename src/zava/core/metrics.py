@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
-from zava.core.model import Sales, Totals
+from zava.core.model import Fact, Sales, Totals
 
 CENT = Decimal("0.01")
 TENTH = Decimal("0.1")
+
+LINES: frozenset[Fact] = frozenset(("lines",))
+ORDERS: frozenset[Fact] = frozenset(("orders",))
+RETURNS: frozenset[Fact] = frozenset(("returns",))
 
 Unit = Literal["money", "count", "percent"]
 
@@ -21,12 +25,16 @@ class Metric:
         definition: what it counts, in one sentence; shown to people and models.
         unit: money is in the currency of the business, percent is 0 to 100.
         value: computes it; None where it has no meaning, such as a margin without sales.
+        facts: where its sums come from.
+        additive: whether parts of it make up the whole, so that a share of it means something.
     """
 
     name: str
     definition: str
     unit: Unit
     value: Callable[[Totals], Decimal | None]
+    facts: frozenset[Fact]
+    additive: bool = False
 
 
 def ratio(part: Decimal | int, whole: Decimal | int, *, to: Decimal) -> Decimal | None:
@@ -56,49 +64,91 @@ METRICS: dict[str, Metric] = {
             "Line totals of orders that were not cancelled, before returns.",
             "money",
             lambda totals: totals.revenue,
+            LINES,
+            additive=True,
         ),
         Metric(
             "returned_amount",
             "Refunds for goods that came back in the period, whenever they were sold.",
             "money",
             lambda totals: totals.returned_amount,
+            RETURNS,
+            additive=True,
         ),
         Metric(
             "net_revenue",
             "Revenue less returned amount.",
             "money",
             lambda totals: totals.revenue - totals.returned_amount,
+            LINES | RETURNS,
+            additive=True,
         ),
         Metric(
             "units",
             "Pieces sold in orders that were not cancelled.",
             "count",
             lambda totals: Decimal(totals.units),
+            LINES,
+            additive=True,
         ),
-        Metric("orders", "Orders that were not cancelled.", "count", lambda totals: Decimal(totals.orders)),
+        Metric("orders", "Orders that were not cancelled.", "count", lambda totals: Decimal(totals.orders), ORDERS),
         Metric(
             "average_order_value",
             "Revenue per order.",
             "money",
             lambda totals: ratio(totals.revenue, totals.orders, to=CENT),
+            LINES | ORDERS,
         ),
         Metric(
             "gross_margin",
             "Revenue less cost of the goods sold, cost as it was at the sale.",
             "money",
             gross_margin,
+            LINES,
+            additive=True,
         ),
         Metric(
             "gross_margin_percent",
             "Gross margin in percent of revenue.",
             "percent",
             gross_margin_percent,
+            LINES,
         ),
         Metric(
             "customers",
             "Distinct known customers with an order that was not cancelled.",
             "count",
             lambda totals: Decimal(totals.customers),
+            ORDERS,
+        ),
+    )
+}
+
+# Those that an analysis may ask for besides.
+ANALYSIS_METRICS: dict[str, Metric] = METRICS | {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "discount_amount",
+            "What was taken off the prices of goods sold.",
+            "money",
+            lambda totals: totals.discount_amount,
+            LINES,
+            additive=True,
+        ),
+        Metric(
+            "discount_percent",
+            "Discount amount in percent of revenue before discount.",
+            "percent",
+            lambda totals: percent(totals.discount_amount, totals.revenue + totals.discount_amount),
+            LINES,
+        ),
+        Metric(
+            "units_per_order",
+            "Pieces per order.",
+            "count",
+            lambda totals: ratio(totals.units, totals.orders, to=CENT),
+            LINES | ORDERS,
         ),
     )
 }

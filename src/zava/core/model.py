@@ -90,11 +90,43 @@ class Totals(Sales):
         orders: orders that were not cancelled.
         customers: distinct known customers among them.
         returned_amount: refunds for goods that came back in the period, whenever they were sold.
+        discount_amount: what was taken off the prices.
     """
 
     orders: int
     customers: int
     returned_amount: Decimal
+    discount_amount: Decimal = Decimal(0)
+
+
+# Where figures come from: lines of orders, orders, and returns.
+Fact: TypeAlias = Literal["lines", "orders", "returns"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisQuery:
+    """Sums of some days, by some dimensions.
+
+    Attributes:
+        dimensions: names of core/analysis.py; none for one sum of all.
+        facts: where the wanted figures come from.
+        filters: values of a dimension that count, as text.
+        most: slices at most; one more is answered when there are more.
+    """
+
+    dimensions: tuple[str, ...]
+    facts: frozenset[Fact]
+    filters: tuple[tuple[str, tuple[str, ...]], ...]
+    days: DateRange
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One part of the business: its place in each dimension, and its sums. Those of facts not wanted are zero."""
+
+    keys: tuple[str | int | date, ...]
+    totals: Totals
 
 
 @dataclass(frozen=True, slots=True)

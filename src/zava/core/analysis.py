@@ -1,0 +1,48 @@
+"""By what figures can be split, and which splits mean something: one definition each."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from zava.core.model import Fact
+
+ALL_FACTS: frozenset[Fact] = frozenset(("lines", "orders", "returns"))
+
+Type = Literal["text", "integer", "date"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """A way to split figures.
+
+    Attributes:
+        definition: what its values are; shown to people and models.
+        type: of its values.
+        facts: what can be split by it.
+        calendar: whether its values are stretches of days.
+    """
+
+    name: str
+    definition: str
+    type: Type = "text"
+    facts: frozenset[Fact] = ALL_FACTS
+    calendar: bool = False
+
+
+DIMENSIONS: dict[str, Dimension] = {
+    dimension.name: dimension
+    for dimension in (
+        Dimension("store", "Name of the store."),
+        Dimension("region", "Group of stores under one regional manager."),
+        Dimension("channel", "shop or online."),
+        Dimension("category", "Department of the assortment."),
+        Dimension("product_type", "Kind of product within a category."),
+        Dimension("product", "Name of the product."),
+        Dimension("hour", "Hour of the sale, 0 to 23.", "integer", frozenset(("lines", "orders"))),
+        Dimension("weekday", "1 is Monday, 7 is Sunday.", "integer"),
+        Dimension("day", "Date.", "date", calendar=True),
+        Dimension("week", "First day of the week.", "date", calendar=True),
+        Dimension("month", "First day of the month.", "date", calendar=True),
+        Dimension("quarter", "Fiscal quarter, such as 2026-Q2.", calendar=True),
+        Dimension("year", "Fiscal year, named after the year it ends in.", "integer", calendar=True),
+    )
+}
