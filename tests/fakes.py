@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from math import sqrt
@@ -11,8 +11,9 @@ from uuid import UUID
 
 from tests import tiny_shop
 from tests.tiny_shop import LineRow, OrderRow, PersonRow, ProductRow
-from zava.core.errors import AuthorizationError, InvalidQueryError
+from zava.core.errors import AuthorizationError, InvalidQueryError, SetupError
 from zava.core.model import (
+    Backlog,
     BasketProduct,
     BusinessSettings,
     ColumnSchema,
@@ -25,6 +26,7 @@ from zava.core.model import (
     PerformanceFigures,
     Principal,
     Product,
+    ProductContent,
     ProductFilter,
     ProductMatch,
     Relationship,
@@ -44,6 +46,7 @@ from zava.core.model import (
 from zava.core.periods import Period
 from zava.core.ports import (
     EmbeddingProvider,
+    EmbeddingRepository,
     ProductRepository,
     SalesRepository,
     Sandbox,
@@ -286,6 +289,63 @@ def meaning_of(text: str) -> Embedding:
 def content_of(product: ProductRow) -> str:
     """As the database writes it."""
     return f"{product.name}. {product.description} ({product.category}, {product.category})"
+
+
+@dataclass
+class FakeEmbeddingRepository(EmbeddingRepository):
+    """Keeps embeddings in memory. A product's hash is its content.
+
+    Attributes:
+        products: the assortment, by their ids.
+        embeddings: with the hash of what was embedded, by the model's name and the product.
+        dimensions: of each model, by its name.
+        serving: the model that serves.
+        busy: whether somebody else is embedding products.
+    """
+
+    products: dict[UUID, ProductContent] = field(default_factory=dict)
+    embeddings: dict[tuple[str, UUID], tuple[str, Embedding]] = field(default_factory=dict)
+    dimensions: dict[str, int] = field(default_factory=dict)
+    serving: EmbeddingModel | None = None
+    busy: bool = False
+
+    def describe(self, product_id: UUID, name: str, description: str) -> None:
+        """Adds this product, or changes what is said of it."""
+        content = f"{name}. {description} (Tools, Tools)"
+        self.products[product_id] = ProductContent(product_id, name, description, content, content)
+
+    def remove(self, product_id: UUID) -> None:
+        del self.products[product_id]
+        self.embeddings = {key: kept for key, kept in self.embeddings.items() if key[1] != product_id}
+
+    async def begin(self, model: EmbeddingModel) -> Backlog:
+        if self.busy:
+            raise SetupError("Products cannot be embedded now: another `zava embed` is at it.")
+        if self.dimensions.setdefault(model.name, model.dimensions) != model.dimensions:
+            self.dimensions[model.name] = model.dimensions
+            self.embeddings = {key: kept for key, kept in self.embeddings.items() if key[0] != model.name}
+            if self.serving and self.serving.name == model.name:
+                self.serving = None
+        due = self._due(model)
+        return Backlog(len(due), sum(len(product.content.encode()) for product in due))
+
+    async def due(self, model: EmbeddingModel, most: int) -> Sequence[ProductContent]:
+        return self._due(model)[:most]
+
+    async def keep(self, model: EmbeddingModel, embedded: Sequence[tuple[ProductContent, Embedding]]) -> None:
+        for product, embedding in embedded:
+            if product.product_id in self.products:
+                self.embeddings[model.name, product.product_id] = (product.content_hash, embedding)
+
+    async def serve(self, model: EmbeddingModel) -> None:
+        self.serving = model
+
+    def _due(self, model: EmbeddingModel) -> list[ProductContent]:
+        return [
+            product
+            for product_id, product in sorted(self.products.items())
+            if self.embeddings.get((model.name, product_id), ("",))[0] != product.content_hash
+        ]
 
 
 @dataclass

@@ -24,16 +24,25 @@ CREATE FUNCTION retail.search_products_by_description(
 ) RETURNS TABLE (product_id uuid, name text, description text, similarity_score double precision)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
+    -- First those of the model, then the threshold: vectors of other dimensions cannot be compared, and fail.
+    WITH compared AS MATERIALIZED (
+        SELECT
+            stored.product_id,
+            1 - (stored.embedding OPERATOR(public.<=>) query_embedding) AS similarity
+        FROM retail.embedding_models AS serving
+        INNER JOIN retail.product_description_embeddings AS stored ON serving.model = stored.model
+        WHERE serving.active
+    )
+
     SELECT
         product.product_id,
         product.name,
         product.description,
-        1 - (stored.embedding OPERATOR(public.<=>) query_embedding)
-    FROM retail.embedding_models AS serving
-    INNER JOIN retail.product_description_embeddings AS stored ON serving.model = stored.model
-    INNER JOIN retail.products AS product ON stored.product_id = product.product_id
-    WHERE serving.active AND 1 - (stored.embedding OPERATOR(public.<=>) query_embedding) >= similarity_threshold
-    ORDER BY stored.embedding OPERATOR(public.<=>) query_embedding
+        compared.similarity
+    FROM compared
+    INNER JOIN retail.products AS product ON compared.product_id = product.product_id
+    WHERE compared.similarity >= similarity_threshold
+    ORDER BY compared.similarity DESC, product.product_id
     LIMIT least(greatest(max_results, 0), 1000);
 END;
 COMMENT ON FUNCTION retail.search_products_by_description(public.vector, double precision, integer)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 from pydantic_settings import SettingsError
 
 from zava.core.errors import SetupError
@@ -77,7 +78,9 @@ def embed(
     data_dir: DataDir = None,
     provider: Annotated[Literal["local", "openai"] | None, Parameter(help="Who says what texts mean.")] = None,
     model: Annotated[str | None, Parameter(help="The model; the old one serves until it is complete.")] = None,
-    batch: Annotated[int, Parameter(help="Products a step. What is done is kept after each.")] = 64,
+    batch: Annotated[
+        int, Parameter(help="Products a step. What is done is kept after each.", validator=Number(gte=1))
+    ] = 64,
 ) -> None:
     """Embed new and changed products, so that they are found by meaning."""
     from zava.commands.embed import embed_products

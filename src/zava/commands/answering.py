@@ -71,17 +71,20 @@ async def _ready(container: Container, database: Database) -> AsyncIterator[None
         await inspection.schema_version()
         await inspection.row_security()
         # The sample shop's products, with the model that costs nothing. Until it is done they are found by words.
-        embedding = asyncio.create_task(_embed(database, sources[0])) if _embeds_itself(container, database) else None
+        if _embeds_itself(container, database):
+            stack.push_async_callback(_stop, asyncio.create_task(_embed(database, sources[0])))
         logger.info("MCP server startup complete")
         yield
-        if embedding:
-            embedding.cancel()
-            await asyncio.wait([embedding])
     logger.info("MCP server shutdown complete")
 
 
 def _embeds_itself(container: Container, database: Database) -> bool:
     return database.embedded is not None and container.settings().embedding.provider == "local"
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def _embed(database: Database, provider: EmbeddingProvider) -> None:

@@ -62,6 +62,8 @@ async def embed(
     try:
         async with await psycopg.AsyncConnection.connect(database.admin_dsn, autocommit=True) as connection:
             return await EmbedProducts(PostgresEmbeddingRepository(connection), provider, batch)(announce, report)
+    except (psycopg.errors.InvalidParameterValue, psycopg.errors.UndefinedTable):
+        raise SetupError("This database has no Zava schema, or an old one: run `zava db migrate`.") from None
     except psycopg.Error as error:
         raise SetupError(f"The database failed: {str(error).splitlines()[0]}. Run `zava embed` again.") from None
 

@@ -25,4 +25,5 @@ def progress_bar(title: str) -> Iterator[Report]:
     try:
         yield report
     finally:
-        progress.stop()
+        if tasks:
+            progress.stop()

@@ -151,7 +151,7 @@ class EmbeddingRepository(Protocol):
         """The products that are due: without an embedding of this model, or with one of another content.
 
         Raises:
-            SetupError: somebody else is embedding products already.
+            SetupError: somebody else is embedding products already, or there is no place for embeddings.
         """
         ...
 

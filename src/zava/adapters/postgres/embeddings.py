@@ -13,6 +13,7 @@ from zava.core.errors import SetupError
 from zava.core.model import Backlog, Embedding, EmbeddingModel, ProductContent
 from zava.core.ports import EmbeddingRepository
 
+VECTORS = load("vectors_exist")
 DUE = load("products_to_embed")
 BACKLOG = load("embedding_backlog")
 KEEP = load("keep_embedding")
@@ -36,14 +37,15 @@ class PostgresEmbeddingRepository(EmbeddingRepository):
 
     async def begin(self, model: EmbeddingModel) -> Backlog:
         await self.connection.execute("SET ROLE zava_owner")
-        cursor = await self.connection.execute(
-            "SELECT to_regclass('retail.embedding_models') IS NOT NULL AND pg_try_advisory_lock(%s)", [LOCK]
-        )
+        cursor = await self.connection.execute(VECTORS)
         if await cursor.fetchone() != (True,):
             raise SetupError(
-                "Products cannot be embedded now: another `zava embed` is at it, or there is no pgvector "
-                "(`zava doctor` knows)."
+                "Products cannot be embedded: this database has no place for embeddings. Install pgvector if it is "
+                "not there, then run `zava db migrate`."
             )
+        cursor = await self.connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+        if await cursor.fetchone() != (True,):
+            raise SetupError("Products cannot be embedded now: another `zava embed` is at it, or a server.")
         await self.connection.execute(REGISTER, {"model": model.name, "dimensions": model.dimensions})
         counting = self.connection.cursor(row_factory=class_row(Backlog))
         (backlog,) = await (await counting.execute(BACKLOG, {"model": model.name})).fetchall()
