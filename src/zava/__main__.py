@@ -86,6 +86,8 @@ def embed(
     from zava.commands.embed import embed_products
 
     settings = _settings(embedded={"data_dir": data_dir}, embedding={"provider": provider, "model": model})
+    if model is not None and settings.embedding.provider == "local":
+        raise SetupError("The local provider has one model: leave out --model, or add --provider openai.")
     embed_products(settings, batch)
 
 
@@ -144,6 +146,8 @@ def _settings(**groups: dict[str, Any]) -> Settings:
     logging.basicConfig(
         level=settings.log.level, format="%(asctime)s - %(name)s - %(levelname)s - %(message)s", stream=sys.stderr
     )
+    # A line for each request to a provider would say nothing, and cut through progress bars.
+    logging.getLogger("httpx2").setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[settings.log.level]))
     return settings
 
 

@@ -137,7 +137,7 @@ class EmbeddingSettings(BaseModel):
     ] = "2024-10-21"
     model: Annotated[
         str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
         Field(description="The model, or the deployment of it at Azure."),
     ] = "text-embedding-3-small"
     dimensions: Annotated[int, Field(ge=1, le=16_000, description="Dimensions of the model's embeddings.")] = 1_536

@@ -132,6 +132,7 @@ def test_health_tells_each_part(shop: Server) -> None:
             "schema_version": "healthy",
             "row_security": "healthy",
             "catalogs": "healthy",
+            "embeddings": "healthy",
         },
     }
 
