@@ -10,9 +10,10 @@ from typing import Literal
 from uuid import UUID
 
 from tests import tiny_shop
-from tests.tiny_shop import LineRow, OrderRow, PersonRow, ProductRow
+from tests.tiny_shop import LineRow, OrderRow, PersonRow, ProductRow, ReturnRow
 from zava.core.errors import AuthorizationError, InvalidQueryError, SetupError
 from zava.core.model import (
+    AnalysisQuery,
     Backlog,
     BasketProduct,
     BusinessSettings,
@@ -21,6 +22,7 @@ from zava.core.model import (
     Directory,
     Embedding,
     EmbeddingModel,
+    Fact,
     Meaning,
     NamedProduct,
     PerformanceFigures,
@@ -33,6 +35,7 @@ from zava.core.model import (
     ResultColumn,
     Sales,
     SimilarProduct,
+    Slice,
     SliceSales,
     StockAtRisk,
     Store,
@@ -107,6 +110,71 @@ class FakeSalesRepository(SalesRepository):
             categories=tuple(_best(one for one in categories if one.current.units or one.previous.units)),
             stock_at_risk=_stock(chosen, period.today),
         )
+
+    async def analyze(self, principal: Principal, query: AnalysisQuery) -> Sequence[Slice]:
+        mine = visible_stores(principal)
+        parts: dict[tuple[str | int | date, ...], _Part] = {}
+        for order in _orders(mine, query.days):
+            for line in order.lines:
+                if query.facts & {"lines", "orders"} and (keys := _place(query, order.store, order.day, line.product)):
+                    part = parts.setdefault(keys, _Part())
+                    part.lines.append(line)
+                    part.orders.add(order.order_id)
+                    part.customers.add(order.customer)
+        for back in tiny_shop.RETURNS if "returns" in query.facts else ():
+            in_sight = back.store in mine and query.days.first_day <= back.day <= query.days.last_day
+            if in_sight and (keys := _place(query, back.store, back.day, _line_of(back).product)):
+                parts.setdefault(keys, _Part()).refunds.append(back.refund)
+        return [Slice(keys[1:], part.totals(query.facts)) for keys, part in parts.items()][: query.most + 1]
+
+
+def _line_of(back: ReturnRow) -> LineRow:
+    (order,) = [one for one in tiny_shop.ORDERS if (one.store, one.number) == (back.store, back.order_number)]
+    return order.lines[back.line_no - 1]
+
+
+@dataclass
+class _Part:
+    lines: list[LineRow] = field(default_factory=list)
+    orders: set[UUID] = field(default_factory=set)
+    customers: set[str | None] = field(default_factory=set)
+    refunds: list[Decimal] = field(default_factory=list)
+
+    def totals(self, facts: frozenset[Fact]) -> Totals:
+        sold = _sales(self.lines if "lines" in facts else [])
+        return Totals(
+            revenue=sold.revenue,
+            cost=sold.cost,
+            units=sold.units,
+            orders=len(self.orders) if "orders" in facts else 0,
+            customers=len(self.customers - {None}) if "orders" in facts else 0,
+            returned_amount=sum(self.refunds, ZERO),
+            discount_amount=sum((line.discount for line in self.lines), ZERO) if "lines" in facts else ZERO,
+        )
+
+
+def _place(query: AnalysisQuery, store_name: str, day: date, product_name: str) -> tuple[str | int | date, ...]:
+    """The slice that something belongs to, behind a 1; nothing when a filter leaves it out."""
+    (store,) = [store for store in tiny_shop.STORES if store.name == store_name]
+    (product,) = [product for product in tiny_shop.PRODUCTS if product.name == product_name]
+    values: dict[str, str | int | date] = {
+        "store": store.name,
+        "region": store.region,
+        "channel": "shop",
+        "category": product.category,
+        "product_type": product.category,
+        "product": product.name,
+        "hour": 12,
+        "weekday": day.isoweekday(),
+        "day": day,
+        "week": day - timedelta(days=day.isoweekday() - 1),
+        "month": day.replace(day=1),
+        "quarter": f"{day.year}-Q{(day.month + 2) // 3}",
+        "year": day.year,
+    }
+    if any(str(values[name]) not in wanted for name, wanted in query.filters):
+        return ()
+    return (1, *(values[name] for name in query.dimensions))
 
 
 def _best(slices: Iterable[SliceSales]) -> list[SliceSales]:

@@ -30,6 +30,7 @@ from zava.adapters.web.health import DEGRADED, HEALTHY, UNHEALTHY, Check
 from zava.core.model import EmbeddingModel, Principal
 from zava.core.ports import EmbeddingProvider
 from zava.core.turns import Turns
+from zava.core.use_cases.analyze_sales import AnalyzeSales
 from zava.core.use_cases.execute_sales_query import ExecuteSalesQuery
 from zava.core.use_cases.find_related_products import FindRelatedProducts
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
@@ -215,6 +216,7 @@ class Container(containers.DeclarativeContainer):
     )
 
     get_store_performance = providers.Singleton(GetStorePerformance, directory, sales, now)
+    analyze_sales = providers.Singleton(AnalyzeSales, directory, sales, now)
     semantic_search_products = providers.Singleton(SemanticSearchProducts, products, embedding_providers)
     find_related_products = providers.Singleton(FindRelatedProducts, directory, products, now)
     get_multiple_table_schemas = providers.Singleton(GetMultipleTableSchemas, catalog)
@@ -224,6 +226,7 @@ class Container(containers.DeclarativeContainer):
     tools = providers.Singleton(
         RetailTools,
         get_store_performance,
+        analyze_sales,
         semantic_search_products,
         find_related_products,
         providers.Callable(_if_enabled, settings.provided.sandbox.enabled, execute_sales_query),

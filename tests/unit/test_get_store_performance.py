@@ -15,7 +15,7 @@ from zava.core.errors import AuthorizationError, NotFoundError, ValidationError
 from zava.core.metrics import METRICS
 from zava.core.model import DateRange, Directory, PerformanceFigures, Principal, Sales, SliceSales, Store, Totals
 from zava.core.periods import Period
-from zava.core.ports import SalesRepository, StoreDirectory
+from zava.core.ports import StoreDirectory
 from zava.core.use_cases.get_store_performance import (
     GetStorePerformance,
     MetricChange,
@@ -57,7 +57,7 @@ class GrowingChain(StoreDirectory):
 
 
 @dataclass(frozen=True)
-class TheseFigures(SalesRepository):
+class TheseFigures(FakeSalesRepository):
     """The same figures for every question."""
 
     figures: PerformanceFigures

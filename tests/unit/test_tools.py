@@ -40,6 +40,7 @@ from zava.core.metrics import METRICS
 from zava.core.model import PerformanceFigures, Product, ProductMatch
 from zava.core.periods import NAMES, resolve_period
 from zava.core.turns import Turns
+from zava.core.use_cases.analyze_sales import AnalyzeSales
 from zava.core.use_cases.execute_sales_query import ExecuteSalesQuery
 from zava.core.use_cases.find_related_products import FindRelatedProducts, RelatedProduct, RelatedProducts
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
@@ -53,6 +54,7 @@ InMemory = Client[FastMCPTransport]
 
 TOOLS = [
     "get_store_performance",
+    "analyze_sales",
     "semantic_search_products",
     "find_related_products",
     "execute_sales_query",
@@ -62,6 +64,13 @@ TOOLS = [
 # A question to each tool.
 QUESTIONS: dict[str, dict[str, Any]] = {
     "get_store_performance": {"period": "2026-03"},
+    "analyze_sales": {
+        "metrics": ["revenue", "orders"],
+        "group_by": ["category"],
+        "period": "2026-03",
+        "compare_to": "previous_period",
+        "totals": True,
+    },
     "semantic_search_products": {"query_description": "nail into wood"},
     "find_related_products": {"kind": "similar", "product": "Claw hammer"},
     "execute_sales_query": {"postgresql_query": STORES_QUERY},
@@ -110,6 +119,7 @@ def server_for(person: PersonRow | None = tiny_shop.SEATTLE) -> FastMCP:
     """The server, with this person at the other end of stdio."""
     tools = RetailTools(
         GetStorePerformance(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW),
+        AnalyzeSales(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW),
         SemanticSearchProducts(FakeProductRepository(), [FakeEmbeddings()]),
         FindRelatedProducts(FakeStoreDirectory(), FakeProductRepository(), lambda: NOW),
         ExecuteSalesQuery(FakeSandbox(), Turns(at_once=4, waiting=8, patience=5)),
@@ -329,6 +339,16 @@ async def test_the_text_of_a_period_without_sales_says_so() -> None:
     lines = text_of(await ask_as(tiny_shop.SEATTLE, "get_store_performance", {"period": "2025-01"})).splitlines()
     assert "revenue: 0 USD (+0)" in lines
     assert "average_order_value: none" in lines
+
+
+async def test_the_text_of_an_analysis_is_a_compact_table_and_what_it_covers(client: InMemory) -> None:
+    assert text_of(await ask(client, "analyze_sales")) == (
+        '{"columns":["category","revenue","revenue_previous","revenue_change_percent","revenue_share_percent",'
+        '"orders","orders_previous","orders_change_percent"],"rows":[["Paint",89.5,16,459.4,61.5,1,1,0],'
+        '["Hand tools",55.99,57,-1.8,38.5,2,1,100]]}\n'
+        'totals: {"revenue":145.49,"orders":3}\n'
+        "2 rows; 2026-03-01 to 2026-03-31, _previous is 2026-02-01 to 2026-02-28; money in USD; stores: Seattle"
+    )
 
 
 async def test_the_text_of_a_search_says_who_has_what_and_quotes_what_suppliers_wrote(client: InMemory) -> None:

@@ -5,6 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from zava.core.model import (
+    AnalysisQuery,
     Backlog,
     BasketProduct,
     DateRange,
@@ -19,6 +20,7 @@ from zava.core.model import (
     ProductFilter,
     ProductMatch,
     SimilarProduct,
+    Slice,
     Table,
     TableSchema,
     TrendingProduct,
@@ -45,6 +47,10 @@ class SalesRepository(Protocol):
         self, principal: Principal, stores: Sequence[UUID], period: Period
     ) -> PerformanceFigures:
         """The figures of these stores together; a store the principal does not see adds nothing."""
+        ...
+
+    async def analyze(self, principal: Principal, query: AnalysisQuery) -> Sequence[Slice]:
+        """The sums of each slice that has any, in no order; one more than wanted at most."""
         ...
 
 

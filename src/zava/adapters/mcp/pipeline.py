@@ -15,7 +15,7 @@ from opentelemetry import trace
 from pydantic import ConfigDict, create_model
 
 from zava.adapters.mcp.disconnect import DisconnectedError, cancelled_on_disconnect
-from zava.adapters.mcp.schemas import Json, schema_of, to_json
+from zava.adapters.mcp.schemas import Json, ShortSchema, schema_of, to_json
 from zava.core.errors import AuthorizationError, QueryTimeoutError, ValidationError, ZavaError
 from zava.core.model import Principal
 
@@ -73,7 +73,7 @@ class ToolSpec(Generic[Result]):
         self._function = function
         self._text = text
         self._arguments = create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
-        self.parameters = self._arguments.model_json_schema()
+        self.parameters = self._arguments.model_json_schema(schema_generator=ShortSchema)
         self.output_schema = schema_of(hints["return"])
 
     def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,14 @@ from pydantic_core import core_schema
 Json: TypeAlias = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 
-class ResultSchema(GenerateJsonSchema):
+class ShortSchema(GenerateJsonSchema):
     """Numbers are numbers, and names are said once: every word here is read by a model on every listing."""
+
+    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
+        return _nameless(super().dataclass_schema(schema))
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        return _nameless(super().model_schema(schema))
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:  # noqa: ARG002
         return {"type": "number"}
@@ -23,9 +29,14 @@ class ResultSchema(GenerateJsonSchema):
         return False
 
 
+def _nameless(schema: JsonSchemaValue) -> JsonSchemaValue:
+    """Without the name of the class, and its docstring, which speaks to programmers."""
+    return {name: value for name, value in schema.items() if name not in ("title", "description")}
+
+
 def schema_of(result_type: type) -> dict[str, Any]:
     """The JSON Schema of what to_json() makes of this dataclass."""
-    return TypeAdapter(result_type).json_schema(mode="serialization", schema_generator=ResultSchema)
+    return TypeAdapter(result_type).json_schema(mode="serialization", schema_generator=ShortSchema)
 
 
 def to_json(value: object) -> Json:

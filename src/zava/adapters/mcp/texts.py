@@ -1,10 +1,12 @@
 """What the model reads of a result: the same figures as the structured content, in few words."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from zava.adapters.mcp.schemas import to_json
 from zava.core.model import ColumnSchema, Product, ProductMatch, TableSchema
+from zava.core.use_cases.analyze_sales import SalesAnalysis
 from zava.core.use_cases.execute_sales_query import QueryAnswer
 from zava.core.use_cases.find_related_products import RelatedProduct, RelatedProducts
 from zava.core.use_cases.get_store_performance import STORES_LISTED, MetricChange, Seller, StorePerformance
@@ -139,18 +141,42 @@ def _quoted(text: str) -> str:
     return json.dumps(_one_line(text), ensure_ascii=False)
 
 
+def analysis_text(result: SalesAnalysis) -> str:
+    """Compact JSON, column names once; then what one needs to know of it."""
+    table = {"columns": [column.name for column in result.columns], "rows": result.rows}
+    period = f"{result.period.first_day} to {result.period.last_day}"
+    compared = (
+        f", _previous is {result.compared_with.first_day} to {result.compared_with.last_day}"
+        if result.compared_with
+        else ""
+    )
+    totals = f"totals: {_json(result.totals)}\n" if result.totals else ""
+    more = f" of {result.slices}" if result.slices > result.row_count else ""
+    return (
+        f"{_json(table)}\n{totals}{result.row_count}{more} rows; {period}{compared}; money in {result.currency}; "
+        f"stores: {_names(result.stores)}"
+    )
+
+
+def _json(value: object) -> str:
+    return json.dumps(to_json(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def _names(stores: Sequence[str]) -> str:
+    more = f" and {len(stores) - STORES_LISTED} more" if len(stores) > STORES_LISTED else ""
+    return f"{', '.join(stores[:STORES_LISTED]) or 'none'}{more}"
+
+
 def query_text(answer: QueryAnswer) -> str:
     """Compact JSON, column names once; then what one needs to know of it."""
     table = {
         "columns": {column.name: column.type for column in answer.columns},
         "rows": answer.rows,
     }
-    stores = ", ".join(answer.stores[:STORES_LISTED]) or "none"
-    more = f" and {len(answer.stores) - STORES_LISTED} more" if len(answer.stores) > STORES_LISTED else ""
     cut = f"Cut short by {answer.truncated}. {answer.advice}\n" if answer.truncated else ""
     return (
         f"{json.dumps(table, ensure_ascii=False, separators=(',', ':'))}\n{cut}"
-        f"{answer.row_count} rows; stores: {stores}{more}; as of {answer.as_of:%Y-%m-%d %H:%M:%S %Z}; "
+        f"{answer.row_count} rows; stores: {_names(answer.stores)}; as of {answer.as_of:%Y-%m-%d %H:%M:%S %Z}; "
         f"{answer.seconds:.3f} s"
     )
 

@@ -9,9 +9,20 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from zava.adapters.mcp.pipeline import ToolSpec
-from zava.adapters.mcp.texts import performance_text, query_text, related_text, schemas_text, search_text
+from zava.adapters.mcp.texts import analysis_text, performance_text, query_text, related_text, schemas_text, search_text
+from zava.core.analysis import DIMENSIONS
 from zava.core.errors import NotFoundError
+from zava.core.metrics import ANALYSIS_METRICS
 from zava.core.model import Principal, TableSchema
+from zava.core.use_cases.analyze_sales import (
+    LONGEST_VALUE,
+    MOST_DIMENSIONS,
+    MOST_METRICS,
+    AnalyzeSales,
+    CompareTo,
+    SalesAnalysis,
+)
+from zava.core.use_cases.analyze_sales import MOST_ROWS as MOST_ANALYSIS_ROWS
 from zava.core.use_cases.execute_sales_query import LONGEST_QUERY, ExecuteSalesQuery, QueryAnswer
 from zava.core.use_cases.find_related_products import LONGEST_PRODUCT, FindRelatedProducts, Kind, RelatedProducts
 from zava.core.use_cases.get_multiple_table_schemas import MOST_TABLES, GetMultipleTableSchemas
@@ -29,6 +40,7 @@ from zava.core.use_cases.semantic_search_products import (
 
 LONGEST_PERIOD = 30
 LONGEST_CATEGORY = 100
+LONGEST_NAME = 50
 LONGEST_TABLE_NAME = 100
 
 
@@ -51,6 +63,7 @@ class RetailTools:
     """Each tool hands its arguments to a use case, and the result back. Without a query there is no such tool."""
 
     performance: GetStorePerformance
+    analyze: AnalyzeSales
     search: SemanticSearchProducts
     related: FindRelatedProducts
     query: ExecuteSalesQuery | None
@@ -84,6 +97,48 @@ class RetailTools:
         Example: {"period": "last_month", "store": "Seattle"}
         """
         return await self.performance(principal, store, period)
+
+    async def analyze_sales(  # noqa: PLR0913, PLR0917 - what the model may say
+        self,
+        principal: Principal,
+        metrics: Annotated[
+            list[Annotated[str, Field(max_length=LONGEST_NAME)]],
+            Field(min_length=1, max_length=MOST_METRICS, description=", ".join(ANALYSIS_METRICS)),
+        ],
+        period: Annotated[str, Field(max_length=LONGEST_PERIOD, description="As get_store_performance")],
+        group_by: Annotated[
+            list[Annotated[str, Field(max_length=LONGEST_NAME)]],
+            Field(max_length=MOST_DIMENSIONS, description=", ".join(DIMENSIONS)),
+        ] = [],  # noqa: B006 - never changed
+        compare_to: Annotated[
+            CompareTo | None, Field(description="Other days beside these; previous_year is the same dates")
+        ] = None,
+        filters: Annotated[
+            dict[str, list[Annotated[str, Field(max_length=LONGEST_VALUE)]]],
+            Field(max_length=len(DIMENSIONS), description='Values that count: {"category": ["Paint"]}'),
+        ] = {},  # noqa: B006 - never changed
+        order_by: Annotated[
+            str | None, Field(max_length=LONGEST_NAME, description='A column, such as "revenue desc"')
+        ] = None,
+        limit: Annotated[int, Field(ge=1, le=MOST_ANALYSIS_ROWS, description="Rows at most")] = 100,
+        totals: Annotated[bool, Field(description="Add totals and shares in percent")] = False,  # noqa: FBT002
+    ) -> SalesAnalysis:
+        """Governed metrics, split and compared: the same definitions for everybody, over your own stores.
+
+        Prefer it to SQL for sales, returns, margins and discounts.
+        Example: {"metrics": ["revenue"], "period": "last_month", "group_by": ["category"], "totals": true}
+        """
+        return await self.analyze(
+            principal,
+            metrics,
+            group_by=group_by,
+            period=period,
+            compare_to=compare_to,
+            filters=filters,
+            order_by=order_by,
+            limit=limit,
+            totals=totals,
+        )
 
     async def semantic_search_products(  # noqa: PLR0913, PLR0917 - what the model may say
         self,
@@ -191,6 +246,7 @@ class RetailTools:
         """Every tool, as the pipeline takes it."""
         return (
             ToolSpec(self.get_store_performance, title="Store performance", text=performance_text),
+            ToolSpec(self.analyze_sales, title="Sales analysis", text=analysis_text),
             ToolSpec(self.semantic_search_products, title="Product search", text=search_text),
             ToolSpec(self.find_related_products, title="Related products", text=related_text),
             *([ToolSpec(self.execute_sales_query, title="SQL query", text=query_text)] if self.query else []),

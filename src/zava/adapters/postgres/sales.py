@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
+from zava.adapters.postgres.analysis import compile_analysis
 from zava.adapters.postgres.sessions import Answers, PrincipalSessions, Question
 from zava.adapters.postgres.sql import load
-from zava.core.model import PerformanceFigures, Principal, Sales, SliceSales, StockAtRisk, Totals
+from zava.core.analysis import DIMENSIONS
+from zava.core.model import AnalysisQuery, PerformanceFigures, Principal, Sales, Slice, SliceSales, StockAtRisk, Totals
 from zava.core.periods import Period
 from zava.core.ports import SalesRepository
 
@@ -34,6 +37,18 @@ class SliceRow:
     previous_cost: Decimal
     previous_units: int
     price_effect: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRow:
+    keys: list[str | int]
+    revenue: Decimal
+    cost: Decimal
+    units: int
+    orders: int
+    customers: int
+    returned_amount: Decimal
+    discount_amount: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +84,31 @@ class PostgresSalesRepository(SalesRepository):
         }
         answers = await self.sessions.ask(principal, parameters, VISITS, SLICES, TARGET, STOCK)
         return _figures(answers)
+
+    async def analyze(self, principal: Principal, query: AnalysisQuery) -> Sequence[Slice]:
+        text, parameters = compile_analysis(query)
+        question = Question(text, AnalysisRow)
+        rows = (await self.sessions.ask(principal, parameters, question))[question]
+        return [
+            Slice(
+                tuple(map(_key, query.dimensions, row.keys)),
+                Totals(
+                    revenue=row.revenue,
+                    cost=row.cost,
+                    units=row.units,
+                    orders=row.orders,
+                    customers=row.customers,
+                    returned_amount=row.returned_amount,
+                    discount_amount=row.discount_amount,
+                ),
+            )
+            for row in rows
+        ]
+
+
+def _key(dimension: str, value: str | int) -> str | int | date:
+    """JSON has no dates."""
+    return date.fromisoformat(str(value)) if DIMENSIONS[dimension].type == "date" else value
 
 
 def _figures(answers: Answers) -> PerformanceFigures:

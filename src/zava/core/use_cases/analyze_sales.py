@@ -1,0 +1,321 @@
+"""How do these metrics split by these dimensions? Governed: one definition of each, for everybody."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import Any, Literal, TypeAlias, TypeVar
+from zoneinfo import ZoneInfo
+
+from zava.core.analysis import DIMENSIONS
+from zava.core.errors import ValidationError
+from zava.core.metrics import ANALYSIS_METRICS, Metric, percent
+from zava.core.model import (
+    AnalysisQuery,
+    BusinessSettings,
+    DateRange,
+    Directory,
+    Fact,
+    Principal,
+    ResultColumn,
+    Slice,
+    Totals,
+)
+from zava.core.periods import Period, resolve_period
+from zava.core.ports import SalesRepository, StoreDirectory
+from zava.core.texts import check_text
+from zava.core.use_cases.get_store_performance import PeriodDates, choose_stores, period_dates
+from zava.core.use_cases.semantic_search_products import check_range
+
+CompareTo: TypeAlias = Literal["previous_period", "previous_year", "previous_year_weekdays"]
+Key: TypeAlias = tuple[str | int | date, ...]
+Cell: TypeAlias = str | int | date | Decimal | None
+Row: TypeAlias = tuple[Cell, ...]
+Named = TypeVar("Named")
+
+MOST_METRICS = 8
+MOST_DIMENSIONS = 3
+MOST_VALUES = 100
+LONGEST_VALUE = 200
+MOST_ROWS = 1_000
+# Beyond this an analysis is a table dump, and nobody reads it.
+MOST_SLICES = 50_000
+WEEKDAYS_BACK = 364
+
+# Which calendar slices have a counterpart in the days that one compares with.
+LINED_UP: dict[CompareTo, frozenset[str]] = {
+    "previous_period": frozenset(("day",)),
+    "previous_year": frozenset(("day", "month", "quarter", "year")),
+    "previous_year_weekdays": frozenset(("day", "week")),
+}
+
+ZERO = Totals(Decimal(0), Decimal(0), 0, 0, 0, Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class SalesAnalysis:
+    """Metrics by dimensions.
+
+    Attributes:
+        rows: a value a column; money in the currency, percentages 0 to 100.
+        row_count: rows shown.
+        slices: rows there are.
+        totals: the metrics of all slices together; None unless asked for.
+        compared_with: the days of the columns that end in _previous.
+        currency: of all money.
+        stores: whose figures these are.
+    """
+
+    columns: tuple[ResultColumn, ...]
+    rows: tuple[Row, ...]
+    row_count: int
+    slices: int
+    totals: dict[str, Decimal | None] | None
+    period: PeriodDates
+    compared_with: DateRange | None
+    currency: str
+    stores: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AnalyzeSales:
+    """Decides what may be asked of what, which days are meant, and what the sums amount to."""
+
+    directory: StoreDirectory
+    sales: SalesRepository
+    now: Callable[[], datetime]
+
+    async def __call__(  # noqa: PLR0913 - as callers may ask
+        self,
+        principal: Principal,
+        metrics: Sequence[str],
+        *,
+        group_by: Sequence[str] = (),
+        period: str,
+        compare_to: CompareTo | None = None,
+        filters: Mapping[str, Sequence[str]] | None = None,
+        order_by: str | None = None,
+        limit: int = 100,
+        totals: bool = False,
+    ) -> SalesAnalysis:
+        """The metrics, a row for each slice.
+
+        Args:
+            principal: whose stores count.
+            metrics: names of ANALYSIS_METRICS.
+            group_by: names of DIMENSIONS; none for one row.
+            period: as get_store_performance.
+            compare_to: adds columns for other days.
+            filters: values that count, by dimension.
+            order_by: a column, with "desc" or "asc" behind it if wanted; the dimensions, unless said.
+            limit: rows at most.
+            totals: whether the metrics of all slices together, and shares of them, are wanted.
+
+        Raises:
+            ValidationError: a name is unknown, or the combination means nothing. Says what would.
+            AuthorizationError: no store is assigned to the principal.
+        """
+        wanted = [_known("metrics", name, ANALYSIS_METRICS) for name in _distinct("metrics", metrics, MOST_METRICS, 1)]
+        dimensions = tuple(
+            _known("group_by", name, DIMENSIONS).name for name in _distinct("group_by", group_by, MOST_DIMENSIONS, 0)
+        )
+        chosen = _filters(filters or {})
+        check_range("limit", limit, 1, MOST_ROWS)
+        facts = _facts(wanted, {*dimensions, *(name for name, _ in chosen)})
+        directory = await self.directory.stores_of(principal)
+        stores = choose_stores(directory, None, principal)
+        days = self._resolve(period, directory)
+        others = _compared(days, compare_to, dimensions)
+
+        query = AnalysisQuery(dimensions, facts, chosen, days.elapsed, MOST_SLICES)
+        now = {one.keys: one.totals for one in await self._ask(principal, query)}
+        before: dict[Key, Totals] | None = None
+        if others:
+            shift = days.elapsed.first_day - others.first_day
+            before = {
+                _later(one.keys, dimensions, shift, compare_to): one.totals
+                for one in await self._ask(principal, replace(query, days=others))
+            }
+        everything = await self._everything(principal, query) if totals else None
+
+        columns = _columns(dimensions, wanted, compared=others is not None, shares=totals)
+        rows: list[Row] = [
+            (
+                *keys,
+                *_figures(wanted, now.get(keys, ZERO), None if before is None else before.get(keys, ZERO), everything),
+            )
+            for keys in dict.fromkeys((*now, *(before or ())))
+        ]
+        ordered = _ordered(
+            rows,
+            [column.name for column in columns],
+            order_by,
+            by_figures=not (dimensions and DIMENSIONS[dimensions[0]].calendar),
+            place=len(dimensions),
+        )[:limit]
+        return SalesAnalysis(
+            columns=columns,
+            rows=tuple(ordered),
+            row_count=len(ordered),
+            slices=len(rows),
+            totals={metric.name: metric.value(everything) for metric in wanted} if everything else None,
+            period=period_dates(days, directory.business.time_zone),
+            compared_with=others,
+            currency=directory.business.currency,
+            stores=tuple(store.name for store in stores),
+        )
+
+    async def _ask(self, principal: Principal, query: AnalysisQuery) -> Sequence[Slice]:
+        slices = await self.sales.analyze(principal, query)
+        if len(slices) > query.most:
+            raise ValidationError(
+                "group_by", None, f"there are more than {query.most:,} rows; choose fewer dimensions, days or values"
+            )
+        return slices
+
+    async def _everything(self, principal: Principal, query: AnalysisQuery) -> Totals:
+        slices = await self.sales.analyze(principal, replace(query, dimensions=()))
+        return slices[0].totals if slices else ZERO
+
+    def _resolve(self, period: str, directory: Directory) -> Period:
+        business: BusinessSettings = directory.business
+        return resolve_period(
+            period,
+            today=self.now().astimezone(ZoneInfo(business.time_zone)).date(),
+            business=business,
+            opened_on=min(store.opened_on for store in directory.stores),
+        )
+
+
+def _distinct(field: str, names: Sequence[str], most: int, least: int) -> list[str]:
+    distinct = list(dict.fromkeys(names))
+    if not least <= len(distinct) <= most:
+        raise ValidationError(field, len(distinct), f"name {least} to {most}")
+    return distinct
+
+
+def _known(field: str, name: str, known: Mapping[str, Named]) -> Named:
+    if name in known:
+        return known[name]
+    nearest = get_close_matches(name[:LONGEST_VALUE], known, n=1)
+    suggestion = f" Did you mean {nearest[0]}?" if nearest else ""
+    raise ValidationError(
+        field, name[:LONGEST_VALUE], f"there is no {name[:LONGEST_VALUE]!r}.{suggestion} There are: {', '.join(known)}"
+    )
+
+
+def _filters(filters: Mapping[str, Sequence[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    for name, values in filters.items():
+        _known("filters", name, DIMENSIONS)
+        if not 1 <= len(values) <= MOST_VALUES:
+            raise ValidationError("filters", len(values), f"name 1 to {MOST_VALUES} values of {name}")
+        for value in values:
+            check_text("filters", value, most_bytes=LONGEST_VALUE, empty=f"name a value of {name}")
+    return tuple((name, tuple(values)) for name, values in filters.items())
+
+
+def _facts(metrics: Iterable[Metric], dimensions: Collection[str]) -> frozenset[Fact]:
+    """Where the figures come from; raises when one of them cannot be split so."""
+    for metric in metrics:
+        for name in sorted(dimensions):
+            if not metric.facts <= DIMENSIONS[name].facts:
+                raise ValidationError(
+                    "metrics", metric.name, f"{metric.name} has no {name}: returns are known by the day"
+                )
+    return frozenset[Fact]().union(*(metric.facts for metric in metrics))
+
+
+def _compared(days: Period, compare_to: CompareTo | None, dimensions: Sequence[str]) -> DateRange | None:
+    """The other days, if the slices of both line up."""
+    if compare_to is None:
+        return None
+    calendar = {name for name in dimensions if DIMENSIONS[name].calendar}
+    if unlike := sorted(calendar - LINED_UP[compare_to]):
+        raise ValidationError(
+            "compare_to",
+            compare_to,
+            f"a {unlike[0]} has no counterpart there; group by {' or '.join(sorted(LINED_UP[compare_to]))}",
+        )
+    if compare_to == "previous_year":
+        return DateRange(_add_years(days.elapsed.first_day, -1), _add_years(days.elapsed.last_day, -1))
+    if compare_to == "previous_year_weekdays":
+        back = timedelta(days=WEEKDAYS_BACK)
+        return DateRange(days.elapsed.first_day - back, days.elapsed.last_day - back)
+    if days.previous is None:
+        raise ValidationError("compare_to", compare_to, f"{days.name} has no period before it")
+    return days.previous
+
+
+def _later(key: Key, dimensions: Sequence[str], shift: timedelta, compare_to: CompareTo | None) -> Key:
+    """The counterpart of an earlier slice."""
+
+    def later(name: str, value: str | int | date) -> str | int | date:
+        if not DIMENSIONS[name].calendar:
+            return value
+        if compare_to != "previous_year":
+            return value + shift if isinstance(value, date) else value
+        if isinstance(value, date):
+            return _add_years(value, 1)
+        return value + 1 if isinstance(value, int) else f"{int(value[:4]) + 1}{value[4:]}"
+
+    return tuple(map(later, dimensions, key))
+
+
+def _add_years(day: date, years: int) -> date:
+    try:
+        return day.replace(year=day.year + years)
+    except ValueError:  # 29 February
+        return day.replace(year=day.year + years, day=28)
+
+
+def _columns(
+    dimensions: Sequence[str], metrics: Sequence[Metric], *, compared: bool, shares: bool
+) -> tuple[ResultColumn, ...]:
+    columns = [ResultColumn(name, DIMENSIONS[name].type) for name in dimensions]
+    for metric in metrics:
+        names = [metric.name]
+        if compared:
+            names += [f"{metric.name}_previous", f"{metric.name}_change_percent"]
+        if shares and metric.additive:
+            names.append(f"{metric.name}_share_percent")
+        columns += [ResultColumn(name, "numeric") for name in names]
+    return tuple(columns)
+
+
+def _figures(
+    metrics: Iterable[Metric], now: Totals, before: Totals | None, everything: Totals | None
+) -> Iterable[Decimal | None]:
+    for metric in metrics:
+        value = metric.value(now)
+        yield value
+        if before is not None:
+            previous = metric.value(before)
+            yield previous
+            both = value is not None and previous is not None
+            yield percent(value - previous, abs(previous)) if both else None  # type: ignore[operator, arg-type]
+        if everything is not None and metric.additive:
+            whole = metric.value(everything)
+            yield percent(value, whole) if value is not None and whole is not None else None
+
+
+def _ordered(rows: list[Row], names: list[str], order_by: str | None, *, by_figures: bool, place: int) -> list[Row]:
+    """By a column of the caller's, or by time, or by the first metric with the greatest first."""
+    if order_by is None:
+        return sorted(rows, key=lambda row: _rank(row[place]), reverse=True) if by_figures else sorted(rows, key=_keys)
+    name, _, direction = order_by.strip().partition(" ")
+    if name not in names or direction.strip().lower() not in ("", "asc", "desc"):
+        raise ValidationError(
+            "order_by", order_by[:LONGEST_VALUE], f"name one of {', '.join(names)}, and desc or asc behind it"
+        )
+    column = names.index(name)
+    return sorted(rows, key=lambda row: _rank(row[column]), reverse=direction.strip().lower() == "desc")
+
+
+def _rank(value: Cell) -> tuple[bool, Any]:
+    """Nothing is less than anything."""
+    return (value is not None, value if value is not None else 0)
+
+
+def _keys(row: Row) -> list[tuple[bool, Any]]:
+    return [_rank(value) for value in row]

@@ -1,0 +1,173 @@
+"""Which metrics split by which dimensions, what they are compared with, and what is said of nonsense."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests import tiny_shop
+from tests.fakes import FakeSalesRepository, FakeStoreDirectory
+from tests.tiny_shop import PersonRow
+from zava.core.analysis import DIMENSIONS
+from zava.core.errors import AuthorizationError, ValidationError
+from zava.core.metrics import ANALYSIS_METRICS, METRICS
+from zava.core.use_cases.analyze_sales import AnalyzeSales, SalesAnalysis
+from zava.core.use_cases.get_store_performance import GetStorePerformance
+
+# Ten in the evening of 31 March in Seattle.
+NOW = datetime(2026, 4, 1, 5, tzinfo=UTC)
+
+
+async def analyze(
+    metrics: Sequence[str] = ("revenue",),
+    *group_by: str,
+    period: str = "2026-03",
+    person: PersonRow = tiny_shop.SEATTLE,
+    **others: Any,  # noqa: ANN401 - whatever the use case takes
+) -> SalesAnalysis:
+    use_case = AnalyzeSales(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW)
+    return await use_case(person.principal, metrics, group_by=group_by, period=period, **others)
+
+
+def by_name(result: SalesAnalysis) -> list[dict[str, Any]]:
+    names = [column.name for column in result.columns]
+    return [dict(zip(names, row, strict=True)) for row in result.rows]
+
+
+@pytest.mark.parametrize("person", [tiny_shop.SEATTLE, tiny_shop.REGION, tiny_shop.HEAD_OFFICE])
+async def test_without_dimensions_it_says_what_store_performance_says(person: PersonRow) -> None:
+    performance = await GetStorePerformance(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW)(
+        person.principal, None, "2026-03"
+    )
+    for start in (0, 6):
+        names = list(METRICS)[start : start + 6]
+        (row,) = by_name(await analyze(names, person=person, compare_to="previous_period"))
+        for name in names:
+            assert row[name] == performance.metrics[name].value
+            assert row[f"{name}_previous"] == performance.metrics[name].previous
+
+
+async def test_parts_of_an_additive_metric_make_up_the_whole() -> None:
+    for name in (name for name, metric in ANALYSIS_METRICS.items() if metric.additive):
+        result = await analyze([name], "product", person=tiny_shop.HEAD_OFFICE, totals=True)
+        assert result.totals is not None
+        assert sum(row[name] for row in by_name(result)) == result.totals[name]
+        shares = [row[f"{name}_share_percent"] for row in by_name(result)]
+        assert result.totals[name] == 0 or abs(sum(shares) - 100) <= Decimal("0.5")
+
+
+async def test_what_does_not_add_up_has_no_share() -> None:
+    result = await analyze(["customers"], "product", totals=True)
+    assert [column.name for column in result.columns] == ["product", "customers"]
+
+
+async def test_a_running_period_ends_today() -> None:
+    result = await analyze(period="this_month")
+    assert (result.period.first_day, result.period.last_day) == (date(2026, 3, 1), date(2026, 3, 31))
+
+
+@pytest.mark.parametrize(
+    ("compare_to", "period", "days"),
+    [
+        ("previous_period", "2026-03", (date(2026, 2, 1), date(2026, 2, 28))),
+        ("previous_year", "2026-03", (date(2025, 3, 1), date(2025, 3, 31))),
+        ("previous_year", "2026-02-28..2026-03-01", (date(2025, 2, 28), date(2025, 3, 1))),
+        ("previous_year_weekdays", "2026-03", (date(2025, 3, 2), date(2025, 4, 1))),
+    ],
+)
+async def test_what_is_compared_with(compare_to: str, period: str, days: tuple[date, date]) -> None:
+    compared = (await analyze(period=period, compare_to=compare_to)).compared_with
+    assert compared
+    assert (compared.first_day, compared.last_day) == days
+
+
+async def test_slices_of_time_stand_beside_their_counterparts() -> None:
+    rows = by_name(await analyze(["revenue"], "day", compare_to="previous_period"))
+    assert [(row["day"], row["revenue"], row["revenue_previous"]) for row in rows] == [
+        (date(2026, 3, 1), 0, 57),
+        (date(2026, 3, 2), 40, 0),
+        (date(2026, 3, 20), Decimal("15.99"), 0),
+        (date(2026, 3, 28), 0, 16),
+        (date(2026, 3, 31), Decimal("89.50"), 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("compare_to", "dimension"),
+    [
+        ("previous_period", "month"),
+        ("previous_period", "week"),
+        ("previous_year", "week"),
+        ("previous_year_weekdays", "month"),
+    ],
+)
+async def test_slices_of_time_without_a_counterpart_are_refused(compare_to: str, dimension: str) -> None:
+    with pytest.raises(ValidationError, match=f"a {dimension} has no counterpart there; group by"):
+        await analyze(["revenue"], dimension, compare_to=compare_to)
+
+
+async def test_the_greatest_comes_first_and_time_runs_on() -> None:
+    assert [row["product"] for row in by_name(await analyze(["revenue"], "product"))] == [
+        "Wall paint",
+        "Claw hammer",
+        "Wood chisel",
+        "Paint roller",
+    ]
+    days = [row["day"] for row in by_name(await analyze(["revenue"], "day"))]
+    assert days == sorted(days)
+
+
+async def test_any_column_may_order_the_rows_and_a_limit_cuts_them() -> None:
+    result = await analyze(["revenue", "units"], "product", order_by="units asc", limit=2)
+    assert [row["units"] for row in by_name(result)] == [1, 1]
+    assert (result.row_count, result.slices) == (2, 4)
+    with pytest.raises(ValidationError, match="name one of product, revenue, and desc or asc"):
+        await analyze(["revenue"], "product", order_by="store")
+
+
+async def test_filters_say_what_counts() -> None:
+    rows = by_name(await analyze(["revenue"], "product", filters={"category": ["Paint"]}))
+    assert {row["product"] for row in rows} == {"Wall paint", "Paint roller"}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "group_by", "others", "words"),
+    [
+        (["revenu"], [], {}, r"there is no 'revenu'\. Did you mean revenue\? There are: revenue, returned_amount"),
+        (["revenue"], ["categories"], {}, "Did you mean category"),
+        (["revenue"], [], {"filters": {"shop": ["x"]}}, "There are: store, region"),
+        ([], [], {}, "name 1 to 8"),
+        (["revenue"], ["store", "day", "product", "hour"], {}, "name 0 to 3"),
+        (["revenue"], [], {"filters": {"store": []}}, "name 1 to 100 values of store"),
+        (["revenue"], [], {"filters": {"store": ["x"] * 101}}, "name 1 to 100 values of store"),
+        (["revenue"], [], {"filters": {"store": ["x" * 201]}}, "at most 200 bytes"),
+        (["revenue"], [], {"filters": {"store": ["\0"]}}, "NUL"),
+        (["net_revenue"], ["hour"], {}, "net_revenue has no hour: returns are known by the day"),
+        (["returned_amount"], [], {"filters": {"hour": ["9"]}}, "returned_amount has no hour"),
+        (["revenue"], [], {"limit": 0}, "from 1 to 1000"),
+        (["revenue"], [], {"limit": 1001}, "from 1 to 1000"),
+        (["revenue"], [], {"period": "all_time", "compare_to": "previous_period"}, "has no period before it"),
+        (["revenue"], [], {"period": "next_month"}, "period"),
+    ],
+)
+async def test_nonsense_is_refused_in_words_that_help(
+    metrics: list[str], group_by: list[str], others: Mapping[str, Any], words: str
+) -> None:
+    with pytest.raises(ValidationError, match=words):
+        await analyze(metrics, *group_by, **others)
+
+
+async def test_who_has_no_store_is_told_so() -> None:
+    with pytest.raises(AuthorizationError, match="No store is assigned"):
+        await analyze(person=tiny_shop.STORELESS)
+
+
+def test_every_metric_and_dimension_says_what_it_is() -> None:
+    for metric in ANALYSIS_METRICS.values():
+        assert metric.definition.endswith(".")
+        assert metric.facts
+    for dimension in DIMENSIONS.values():
+        assert dimension.definition.endswith(".")
+        assert dimension.facts
