@@ -83,6 +83,11 @@ async def test_what_is_compared_with(compare_to: str, period: str, days: tuple[d
     assert (compared.first_day, compared.last_day) == days
 
 
+async def test_percentages_change_by_points() -> None:
+    (row,) = by_name(await analyze(["gross_margin_percent"], compare_to="previous_period"))
+    assert row["gross_margin_percent_change_points"] == Decimal("33.2") - row["gross_margin_percent_previous"]
+
+
 async def test_slices_of_time_stand_beside_their_counterparts() -> None:
     rows = by_name(await analyze(["revenue"], "day", compare_to="previous_period"))
     assert [(row["day"], row["revenue"], row["revenue_previous"]) for row in rows] == [
@@ -115,8 +120,9 @@ async def test_the_greatest_comes_first_and_time_runs_on() -> None:
         "Wood chisel",
         "Paint roller",
     ]
-    days = [row["day"] for row in by_name(await analyze(["revenue"], "day"))]
-    assert days == sorted(days)
+    for dimension in ("day", "weekday", "week"):
+        times = [row[dimension] for row in by_name(await analyze(["revenue"], dimension, period="2026-Q1"))]
+        assert times == sorted(times)
 
 
 async def test_any_column_may_order_the_rows_and_a_limit_cuts_them() -> None:

@@ -27,6 +27,11 @@ class Dimension:
     facts: frozenset[Fact] = ALL_FACTS
     calendar: bool = False
 
+    @property
+    def runs(self) -> bool:
+        """Whether its values follow each other in time."""
+        return self.calendar or self.type != "text"
+
 
 DIMENSIONS: dict[str, Dimension] = {
     dimension.name: dimension

@@ -151,7 +151,7 @@ class AnalyzeSales:
             rows,
             [column.name for column in columns],
             order_by,
-            by_figures=not (dimensions and DIMENSIONS[dimensions[0]].calendar),
+            by_figures=not (dimensions and DIMENSIONS[dimensions[0]].runs),
             place=len(dimensions),
         )[:limit]
         return SalesAnalysis(
@@ -276,7 +276,9 @@ def _columns(
     for metric in metrics:
         names = [metric.name]
         if compared:
-            names += [f"{metric.name}_previous", f"{metric.name}_change_percent"]
+            # The difference of two percentages is in points; a percentage of it would mislead.
+            change = "change_points" if metric.unit == "percent" else "change_percent"
+            names += [f"{metric.name}_previous", f"{metric.name}_{change}"]
         if shares and metric.additive:
             names.append(f"{metric.name}_share_percent")
         columns += [ResultColumn(name, "numeric") for name in names]
@@ -292,8 +294,10 @@ def _figures(
         if before is not None:
             previous = metric.value(before)
             yield previous
-            both = value is not None and previous is not None
-            yield percent(value - previous, abs(previous)) if both else None  # type: ignore[operator, arg-type]
+            if value is None or previous is None:
+                yield None
+            else:
+                yield value - previous if metric.unit == "percent" else percent(value - previous, abs(previous))
         if everything is not None and metric.additive:
             whole = metric.value(everything)
             yield percent(value, whole) if value is not None and whole is not None else None
