@@ -78,12 +78,13 @@ def embed(
     provider: Annotated[Literal["local", "openai"] | None, Parameter(help="Who says what texts mean.")] = None,
     model: Annotated[str | None, Parameter(help="The model; the old one serves until it is complete.")] = None,
     batch: Annotated[int, Parameter(help="Products a step. What is done is kept after each.")] = 64,
+    index: Annotated[bool, Parameter(help="Make an index too: worth it from 20,000 products.", negative="")] = False,
 ) -> None:
     """Embed new and changed products, so that they are found by meaning."""
     from zava.commands.embed import embed_products
 
     settings = _settings(embedded={"data_dir": data_dir}, embedding={"provider": provider, "model": model})
-    embed_products(settings, batch)
+    embed_products(settings, batch, index=index)
 
 
 @app.command
