@@ -101,9 +101,10 @@ by_words AS (
     ) AS matching
 ),
 
--- How many of the nearest count? Those below the last that is shown rise only where words match too.
+-- How many of the nearest count? Without words or sizes that match, none rises above another.
 nearest AS MATERIALIZED (
-    SELECT CASE WHEN EXISTS (SELECT FROM by_words) THEN %(depth)s::bigint ELSE %(max_rows)s END AS many
+    SELECT CASE WHEN measures <> '{{}}' OR EXISTS (SELECT FROM by_words) THEN %(depth)s::bigint ELSE %(max_rows)s END AS many
+    FROM sought
 ),
 
 -- Many products, and an index of them. Its condition and its expression are matched by literals alone.
