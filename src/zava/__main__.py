@@ -81,6 +81,7 @@ def embed(
     batch: Annotated[
         int, Parameter(help="Products a step. What is done is kept after each.", validator=Number(gte=1))
     ] = 64,
+    index: Annotated[bool, Parameter(help="Make an index too: worth it from 20,000 products.", negative="")] = False,
 ) -> None:
     """Embed new and changed products, so that they are found by meaning."""
     from zava.commands.embed import embed_products
@@ -88,7 +89,7 @@ def embed(
     settings = _settings(embedded={"data_dir": data_dir}, embedding={"provider": provider, "model": model})
     if model is not None and settings.embedding.provider == "local":
         raise SetupError("The local provider has one model: leave out --model, or add --provider openai.")
-    embed_products(settings, batch)
+    embed_products(settings, batch, index=index)
 
 
 @app.command

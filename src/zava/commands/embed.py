@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import psycopg
 
@@ -11,7 +12,7 @@ from zava.commands.database import Database, open_database
 from zava.commands.progress import progress_bar
 from zava.container import new_container
 from zava.core.errors import EmbeddingError, SetupError
-from zava.core.model import Backlog
+from zava.core.model import Backlog, EmbeddingModel
 from zava.core.ports import EmbeddingProvider
 from zava.core.use_cases.embed_products import EmbedProducts
 from zava.demo.shop import Report
@@ -22,16 +23,17 @@ BYTES_A_TOKEN = 4
 # A product is embedded as a whole, and its name and purpose twice more: about as long again.
 TIMES_EMBEDDED = 2
 BATCH = 64
+# Up to here looking at all of them is about as fast, and finds them all.
+WORTH_AN_INDEX = 20_000
 
 
-def embed_products(settings: Settings, batch: int) -> None:
-    """Embeds what is due, and says how much that was."""
+def embed_products(settings: Settings, batch: int, *, index: bool) -> None:
+    """Embeds what is due, and says how much that was; makes an index of all, when that is wanted and worth it."""
     with open_database(settings) as database:
-        done = asyncio.run(_embed(settings, database, batch))
-    print(f"Embedded {done:,} products. All are found by meaning.")
+        asyncio.run(_embed(settings, database, batch, index=index))
 
 
-async def _embed(settings: Settings, database: Database, batch: int) -> int:
+async def _embed(settings: Settings, database: Database, batch: int, *, index: bool) -> None:
     container = new_container(settings, database.access)
     sources = container.embedding_sources()
     if not sources:
@@ -39,7 +41,10 @@ async def _embed(settings: Settings, database: Database, batch: int) -> int:
     price = settings.embedding.price if settings.embedding.provider == "openai" else None
     try:
         with progress_bar("Embedding") as report:
-            return await embed(database, sources[0], batch, lambda backlog: _announce(backlog, price), report)
+            done = await embed(database, sources[0], batch, lambda backlog: _announce(backlog, price), report)
+        print(f"Embedded {done:,} products. All are found by meaning.")
+        if index:
+            print(await _index(database, sources[0].model))
     except EmbeddingError as error:
         raise SetupError(
             f"Not all products could be embedded: {error.message}. What is done is kept; run `zava embed` again."
@@ -57,11 +62,27 @@ async def embed(
     report: Report,
 ) -> int:
     """Embeds the products of this database that are due; returns how many they were."""
+    async with _repository(database) as repository:
+        return await EmbedProducts(repository, provider, batch)(announce, report)
+
+
+async def _index(database: Database, model: EmbeddingModel) -> str:
+    """Makes the index, if there are products enough; returns what there is to say of it."""
+    async with _repository(database) as repository:
+        if await repository.count(model) < WORTH_AN_INDEX:
+            return f"No index: with fewer than {WORTH_AN_INDEX:,} products it saves no time and finds less."
+        print("Making the index. Searches go on meanwhile.", file=sys.stderr)
+        made = await repository.index(model)
+    return "Searches use the index from now on." if made else "The index is there already."
+
+
+@asynccontextmanager
+async def _repository(database: Database) -> AsyncIterator[PostgresEmbeddingRepository]:
     if database.admin_dsn is None:
         raise SetupError("This needs an administrator of the database: set ZAVA_DATABASE__ADMIN_DSN for this command.")
     try:
         async with await psycopg.AsyncConnection.connect(database.admin_dsn, autocommit=True) as connection:
-            return await EmbedProducts(PostgresEmbeddingRepository(connection), provider, batch)(announce, report)
+            yield PostgresEmbeddingRepository(connection)
     except (psycopg.errors.InvalidParameterValue, psycopg.errors.UndefinedTable):
         raise SetupError("This database has no Zava schema, or an old one: run `zava db migrate`.") from None
     except psycopg.Error as error:

@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
+from hashlib import sha256
 from typing import Literal, TypedDict
 from uuid import UUID
+
+from psycopg import sql
 
 from zava.adapters.postgres.sessions import PrincipalSessions, Question
 from zava.adapters.postgres.sql import load
@@ -29,6 +33,11 @@ from zava.core.ports import ProductRepository
 # How far down each of the two lists is read beyond what will be shown.
 DEEPER = 50
 CANDIDATES = 5
+
+# Among no more products than these the index of embeddings is not asked. benchmarks/RESULTS.md has the figures.
+FEW = 2_500
+# So many are looked up one by one. Among more, all embeddings are read.
+SOME = 20_000
 
 
 class StockLevel(TypedDict):
@@ -83,6 +92,16 @@ class TrendingRow(ProductRow):
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsRow:
+    """What was set; None for what was not."""
+
+    plan_cache_mode: str
+    iterative_scan: str | None
+    ef_search: str | None
+    max_scan_tuples: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class NameRow:
     name: str
 
@@ -95,7 +114,7 @@ class ExistRow:
 CATEGORIES = Question(load("product_categories"), NameRow)
 VECTORS = Question(load("vectors_exist"), ExistRow)
 MODEL = Question(load("embedding_model"), EmbeddingModel)
-BY_MEANING = Question(load("semantic_search"), MatchRow)
+SETTINGS = Question(load("search_settings"), SettingsRow)
 BY_WORDS = Question(load("search_by_words"), MatchRow)
 NAMED = Question(load("product_named"), NamedProduct)
 SIMILAR = Question(load("similar_products"), SimilarRow)
@@ -109,10 +128,12 @@ class PostgresProductRepository(ProductRepository):
 
     Attributes:
         tell_availability: whether answers say which other stores of the chain have a product.
+        few: products; among no more than these the index of embeddings is not asked.
     """
 
     sessions: PrincipalSessions
     tell_availability: bool = True
+    few: int = FEW
     _has_vectors: bool = False
 
     async def categories(self, principal: Principal) -> Sequence[str]:
@@ -145,15 +166,17 @@ class PostgresProductRepository(ProductRepository):
             "depth": max_rows + DEEPER,
         }
         if meaning is None:
-            question = BY_WORDS
+            rows = (await self.sessions.ask(principal, parameters, BY_WORDS))[BY_WORDS]
         else:
-            question = BY_MEANING
+            by_meaning = meaning_question(meaning.model)
             parameters |= {
-                "model": meaning.model.name,
+                "index": f"retail.{index_name(meaning.model)}",
                 "embedding": vector_text(meaning.embedding),
                 "similarity_threshold": similarity_threshold,
+                "few": self.few,
+                "some": SOME,
             }
-        rows = (await self.sessions.ask(principal, parameters, question))[question]
+            rows = (await self.sessions.ask(principal, parameters, SETTINGS, by_meaning))[by_meaning]
         return [ProductMatch(self._product(row), row.matched, row.similarity) for row in rows]
 
     async def products_named(self, principal: Principal, product: str) -> Sequence[NamedProduct]:
@@ -215,6 +238,24 @@ class PostgresProductRepository(ProductRepository):
             stock=tuple(StoreStock(**level) for level in row.stock),
             elsewhere=tuple(StoreAvailability(**told) for told in row.elsewhere) if self.tell_availability else None,
         )
+
+
+def index_name(model: EmbeddingModel) -> str:
+    """What the index of this model's embeddings is called, if there is one."""
+    return f"embeddings_near_{sha256(model.name.encode()).hexdigest()[:16]}"
+
+
+@cache
+def meaning_question(model: EmbeddingModel) -> Question[MatchRow]:
+    """The search by meaning, for a model: PostgreSQL finds the index by the literals in the text alone."""
+    query = sql.SQL(load("semantic_search")).format(
+        # A percent sign would be taken for a parameter.
+        model=sql.Literal(model.name.replace("%", "%%")),
+        dimensions=sql.Literal(model.dimensions),
+        index=sql.Literal(f"retail.{index_name(model)}"),
+    )
+    # Quoted by psycopg, and nothing a caller wrote.
+    return Question(query.as_string(), MatchRow)
 
 
 def vector_text(embedding: Embedding) -> str:

@@ -5,5 +5,5 @@ from typing import LiteralString
 
 
 def load(name: str) -> LiteralString:
-    """The text of queries/<name>.sql: part of the program, with nothing ever pasted into it."""
+    """The text of queries/<name>.sql: part of the program, with nothing of a caller's ever pasted into it."""
     return files("zava.adapters.postgres").joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
