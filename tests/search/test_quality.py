@@ -13,9 +13,9 @@ LEAST = {
     "sku": (1.0, 1.0),
     "size": (1.0, 1.0),
     "category": (0.88, 0.90),
-    "need": (0.60, 0.76),
-    "paraphrase": (0.55, 0.75),
-    "misspelling": (0.60, 0.75),
+    "need": (0.63, 0.78),
+    "paraphrase": (0.61, 0.75),
+    "misspelling": (0.60, 0.77),
 }
 
 

@@ -101,12 +101,6 @@ by_words AS (
     ) AS matching
 ),
 
--- How many of the nearest count? Without words or sizes that match, none rises above another.
-nearest AS MATERIALIZED (
-    SELECT CASE WHEN measures <> '{{}}' OR EXISTS (SELECT FROM by_words) THEN %(depth)s::bigint ELSE %(max_rows)s END AS many
-    FROM sought
-),
-
 -- Many products, and an index of them. Its condition and its expression are matched by literals alone.
 by_index AS MATERIALIZED (
     SELECT
@@ -127,15 +121,15 @@ by_index AS MATERIALIZED (
             WHERE product.product_id = embedded.product_id
         )
     ORDER BY embedded.embedding::vector({dimensions}) <=> %(embedding)s::vector({dimensions})
-    LIMIT (SELECT many FROM nearest)
+    LIMIT %(depth)s
 ),
 
 -- The index gives up after a while. What it has found by then is not kept.
 still_sought AS MATERIALIZED (
-    SELECT (SELECT count(*) FROM by_index) < many AS exactly FROM nearest
+    SELECT count(*) < %(depth)s AS exactly FROM by_index
 ),
 
-near AS (
+near AS MATERIALIZED (
     SELECT
         product_id,
         distance
@@ -156,7 +150,7 @@ near AS (
         WHERE (SELECT exactly FROM still_sought)
             AND (SELECT count(*) FROM wanted) <= %(some)s
         ORDER BY distance
-        LIMIT (SELECT many FROM nearest)
+        LIMIT %(depth)s
     )
     UNION ALL
     (
@@ -169,17 +163,40 @@ near AS (
             AND (SELECT exactly FROM still_sought)
             AND (SELECT count(*) FROM wanted) > %(some)s
         ORDER BY distance
-        LIMIT (SELECT many FROM nearest)
+        LIMIT %(depth)s
     )
+),
+
+-- Words in common say which of the near ones is meant, the more the fewer have them: a word that a third of them have
+-- weighs as much as two hundredths of similarity, one that a single one has as much as six.
+shared AS (
+    SELECT
+        described.product_id,
+        0.016 * sum(ln(1 + (found.near_ones - found.having + 0.5) / (found.having + 0.5))) AS weight
+    FROM (
+        SELECT
+            word,
+            count(*) AS having,
+            (SELECT count(*) FROM near) AS near_ones,
+            array_agg(described.product_id) AS product_ids
+        FROM unnest(tsvector_to_array(to_tsvector('english', retail.plain_sizes(%(query_description)s)))) AS word
+        INNER JOIN retail.product_search AS described
+            ON described.product_id IN (SELECT product_id FROM near)
+            AND described.words @@ quote_literal(word)::tsquery
+        GROUP BY word
+    ) AS found
+    CROSS JOIN LATERAL unnest(found.product_ids) AS described (product_id)
+    GROUP BY described.product_id
 ),
 
 by_meaning AS (
     SELECT
-        product_id,
-        1 - distance AS similarity,
-        row_number() OVER (ORDER BY distance, product_id) AS place
+        near.product_id,
+        1 - near.distance AS similarity,
+        row_number() OVER (ORDER BY near.distance - coalesce(shared.weight, 0), near.product_id) AS place
     FROM near
-    WHERE 1 - distance >= %(similarity_threshold)s::float8 / 100
+    LEFT JOIN shared ON near.product_id = shared.product_id
+    WHERE 1 - near.distance >= %(similarity_threshold)s::float8 / 100
 ),
 
 fused AS (
