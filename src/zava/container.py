@@ -13,8 +13,11 @@ from zava.adapters.cache.memory import InMemoryCache
 from zava.adapters.embeddings.breaker import CircuitBreakingEmbeddings
 from zava.adapters.embeddings.cached import CachedEmbeddings
 from zava.adapters.embeddings.local import LocalEmbeddings
+from zava.adapters.mcp.completions import RetailCompletions
 from zava.adapters.mcp.identity import KnownTokens
 from zava.adapters.mcp.pipeline import Pipeline
+from zava.adapters.mcp.prompts import prompt_specs
+from zava.adapters.mcp.resources import RetailResources
 from zava.adapters.mcp.server import build_server
 from zava.adapters.mcp.tools import RetailTools
 from zava.adapters.postgres.access import DatabaseAccess
@@ -234,10 +237,22 @@ class Container(containers.DeclarativeContainer):
         now,
     )
 
+    resources = providers.Singleton(RetailResources, directory, get_multiple_table_schemas)
+    completions = providers.Singleton(RetailCompletions, directory, products, catalog)
+
     pipeline = providers.Singleton(
         Pipeline, identity.provided.principal, timeout=providers.Callable(_timeout, settings)
     )
-    server = providers.Singleton(build_server, tools.provided.specs.call(), pipeline, auth=identity, version=VERSION)
+    server = providers.Singleton(
+        build_server,
+        tools.provided.specs.call(),
+        pipeline,
+        resources=resources.provided.specs.call(),
+        prompts=providers.Callable(prompt_specs),
+        completions=completions.provided.spec.call(),
+        auth=identity,
+        version=VERSION,
+    )
     checks = providers.Singleton(
         _checks,
         inspection,

@@ -1,4 +1,4 @@
-"""The one way into every tool: who asks, is it well formed, may it take this long, and what if it fails."""
+"""The one way into every tool, resource and prompt: who asks, is it well formed, in time, and what if it fails."""
 
 import asyncio
 import inspect
@@ -47,6 +47,11 @@ class Failure:
     def text(self) -> str:
         return f"{self.code}: {self.message}"
 
+    @property
+    def error(self) -> dict[str, str | int]:
+        """The same for programs, without the words."""
+        return {"code": self.code, "retryable": self.retryable, **self.details}
+
 
 # Nobody reads it.
 CANCELLED = Failure("CANCELLED", "The client has gone away.", retryable=True)
@@ -55,7 +60,8 @@ CANCELLED = Failure("CANCELLED", "The client has gone away.", retryable=True)
 class ToolSpec(Generic[Result]):
     """A tool: an async function of a principal and annotated arguments, and how its result reads.
 
-    Its name is the function's, its description the docstring, its schemas come from the annotations.
+    Its name is the function's, its description the docstring, its schemas come from the annotations. Resources,
+    prompts and the completion of arguments are described and called as tools are.
     """
 
     def __init__(
@@ -97,7 +103,7 @@ class ToolSpec(Generic[Result]):
 
 
 class Pipeline:
-    """Takes every tool call through the same steps. A new concern is a new step here, and nowhere else."""
+    """Takes every call through the same steps. A new concern is a new step here, and nowhere else."""
 
     def __init__(self, identify: Callable[[], Principal | None], *, timeout: float) -> None:
         """A pipeline.

@@ -1,6 +1,6 @@
 """The MCP server: FastMCP speaks the protocol, the pipeline does the work."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastmcp import FastMCP
@@ -9,8 +9,11 @@ from fastmcp.tools import Tool, ToolResult
 from mcp_types import TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
+from zava.adapters.mcp.completions import complete_with
 from zava.adapters.mcp.disconnect import cancelled_once
 from zava.adapters.mcp.pipeline import Failure, Pipeline, ToolSpec, structured
+from zava.adapters.mcp.prompts import PipelinePrompt
+from zava.adapters.mcp.resources import PipelineResource, PipelineTemplate
 
 NAME = "Zava Retail Analytics"
 INSTRUCTIONS = (
@@ -44,19 +47,28 @@ class PipelineTool(Tool):
         outcome = await cancelled_once(self._pipeline.call(self._spec, arguments))
         content = [TextContent(type="text", text=outcome.text)]
         if isinstance(outcome, Failure):
-            error = {"code": outcome.code, "retryable": outcome.retryable, **outcome.details}
-            return ToolResult(content=content, meta={"zava/error": error}, is_error=True)
+            return ToolResult(content=content, meta={"zava/error": outcome.error}, is_error=True)
         return ToolResult(content=content, structured_content=structured(outcome))
 
 
-def build_server(
-    specs: Sequence[ToolSpec[Any]], pipeline: Pipeline, *, auth: AuthProvider | None, version: str
+def build_server(  # noqa: PLR0913 - all that a client can ask for
+    specs: Sequence[ToolSpec[Any]],
+    pipeline: Pipeline,
+    *,
+    resources: Mapping[str, ToolSpec[Any]] | None = None,
+    prompts: Sequence[ToolSpec[str]] = (),
+    completions: ToolSpec[tuple[str, ...]] | None = None,
+    auth: AuthProvider | None,
+    version: str,
 ) -> FastMCP:
     """An MCP server with these tools.
 
     Args:
         specs: the tools.
         pipeline: takes every call.
+        resources: by their URIs, which are templates when they have arguments.
+        prompts: whose results are their texts.
+        completions: takes the name of an argument, and its value as far as it is written.
         auth: refuses HTTP requests of nobody; None for stdio, where the pipeline knows who asks.
         version: of this program.
     """
@@ -69,6 +81,15 @@ def build_server(
         mask_error_details=True,
         dereference_schemas=False,
     )
+    for uri, spec in (resources or {}).items():
+        if "{" in uri:
+            server.add_template(PipelineTemplate.of(uri, spec, pipeline))
+        else:
+            server.add_resource(PipelineResource.of(uri, spec, pipeline))
+    for prompt in prompts:
+        server.add_prompt(PipelinePrompt.of(prompt, pipeline))
+    if completions:
+        complete_with(server, completions, pipeline)
     # Without this hook every call of the 2026 protocol lists all tools first, to look one schema up.
     schemas = {spec.name: spec.parameters for spec in specs}
     server._mcp_server.get_tool_input_schema = schemas.get  # noqa: SLF001

@@ -1,0 +1,176 @@
+"""The resources: what a client can show or hold ready without a tool. Each is JSON, as its caller may see it."""
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any
+
+from fastmcp.resources import Resource
+from fastmcp.resources.template import ResourceTemplate
+from pydantic import AnyUrl, Field, PrivateAttr
+
+from zava.adapters.mcp.pipeline import Pipeline, ToolSpec
+from zava.adapters.mcp.refusals import answer_or_refuse
+from zava.adapters.mcp.schemas import to_json
+from zava.core import analysis
+from zava.core.analysis import DIMENSIONS
+from zava.core.metrics import ANALYSIS_METRICS, Unit
+from zava.core.model import Principal, TableSchema
+from zava.core.ports import StoreDirectory
+from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
+
+LONGEST_TABLE_NAME = 100
+JSON_TYPE = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Who asks, and what they see. Days are those of the time zone, money is in the currency."""
+
+    name: str
+    stores: tuple[str, ...]
+    sees_all_stores: bool
+    time_zone: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class DefinedMetric:
+    """A figure that analyze_sales knows. Money is in the currency of the business, percent is 0 to 100."""
+
+    name: str
+    definition: str
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class DefinedDimension:
+    """A way in which analyze_sales splits figures."""
+
+    name: str
+    definition: str
+    type: analysis.Type
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """All that analyze_sales knows."""
+
+    metrics: tuple[DefinedMetric, ...]
+    dimensions: tuple[DefinedDimension, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnStore:
+    """A store of the caller's."""
+
+    name: str
+    region: str
+    opened_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class OwnStores:
+    """The stores that the caller sees, by name."""
+
+    stores: tuple[OwnStore, ...]
+
+
+@dataclass(frozen=True)
+class RetailResources:
+    """Each resource tells what the caller may know of one thing."""
+
+    directory: StoreDirectory
+    table_schemas: GetMultipleTableSchemas
+
+    async def me(self, principal: Principal) -> Me:
+        """Who you are here, which stores you see, and in which time zone and currency the business counts."""
+        directory = await self.directory.stores_of(principal)
+        return Me(
+            name=principal.name,
+            stores=tuple(store.name for store in directory.stores),
+            sees_all_stores=directory.sees_all_stores,
+            time_zone=directory.business.time_zone,
+            currency=directory.business.currency,
+        )
+
+    async def metrics(self, principal: Principal) -> Definitions:  # noqa: ARG002
+        """Every metric and dimension of analyze_sales, with its definition and its unit or type."""
+        return Definitions(
+            tuple(DefinedMetric(one.name, one.definition, one.unit) for one in ANALYSIS_METRICS.values()),
+            tuple(DefinedDimension(one.name, one.definition, one.type) for one in DIMENSIONS.values()),
+        )
+
+    async def stores(self, principal: Principal) -> OwnStores:
+        """Your stores: name, region, and the day each opened."""
+        directory = await self.directory.stores_of(principal)
+        return OwnStores(tuple(OwnStore(one.name, one.region, one.opened_on) for one in directory.stores))
+
+    async def schema(
+        self,
+        principal: Principal,
+        table: Annotated[str, Field(max_length=LONGEST_TABLE_NAME, description="Name of a table, such as orders")],
+    ) -> TableSchema:
+        """Columns, types, keys, joins, valid values and hints of one table, as get_multiple_table_schemas has them."""
+        (found,) = await self.table_schemas(principal, [table])
+        return found
+
+    def specs(self) -> dict[str, ToolSpec[Any]]:
+        """Every resource, as the pipeline takes it, by its URI. Those with arguments in their URI are templates."""
+        return {
+            "zava://me": ToolSpec(self.me, title="Who am I?", text=_json),
+            "zava://metrics": ToolSpec(self.metrics, title="Metrics and dimensions", text=_json),
+            "zava://stores": ToolSpec(self.stores, title="My stores", text=_json),
+            "zava://schema/{table}": ToolSpec(self.schema, title="Table schema", text=_json),
+        }
+
+
+def _json(result: object) -> str:
+    return json.dumps(to_json(result), ensure_ascii=False)
+
+
+class PipelineResource(Resource):
+    """A resource whose listing is FastMCP's affair and whose reading is the pipeline's."""
+
+    _spec: ToolSpec[Any] = PrivateAttr()
+    _pipeline: Pipeline = PrivateAttr()
+    _arguments: dict[str, Any] = PrivateAttr()
+
+    @classmethod
+    def of(
+        cls, uri: str, spec: ToolSpec[Any], pipeline: Pipeline, arguments: dict[str, Any] | None = None
+    ) -> "PipelineResource":
+        resource = cls(
+            uri=AnyUrl(uri), name=spec.name, title=spec.title, description=spec.description, mime_type=JSON_TYPE
+        )
+        resource._spec = spec
+        resource._pipeline = pipeline
+        resource._arguments = arguments or {}
+        return resource
+
+    async def read(self) -> str:
+        return (await answer_or_refuse(self._pipeline, self._spec, self._arguments, uri=str(self.uri))).text
+
+
+class PipelineTemplate(ResourceTemplate):
+    """Resources whose URI carries the arguments."""
+
+    _spec: ToolSpec[Any] = PrivateAttr()
+    _pipeline: Pipeline = PrivateAttr()
+
+    @classmethod
+    def of(cls, uri_template: str, spec: ToolSpec[Any], pipeline: Pipeline) -> "PipelineTemplate":
+        template = cls(
+            uri_template=uri_template,
+            name=spec.name,
+            title=spec.title,
+            description=spec.description,
+            mime_type=JSON_TYPE,
+            parameters=spec.parameters,
+        )
+        template._spec = spec
+        template._pipeline = pipeline
+        return template
+
+    async def create_resource(self, uri: str, params: dict[str, Any]) -> Resource:
+        return PipelineResource.of(uri, self._spec, self._pipeline, params)
