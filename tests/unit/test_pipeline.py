@@ -80,7 +80,6 @@ def test_the_arguments_of_a_tool_are_those_of_its_function_without_the_principal
         "type": "string",
         "maxLength": 5,
         "description": "What to say",
-        "title": "Word",
     }
     assert parameters["properties"]["times"]["default"] == 1
 
