@@ -37,7 +37,7 @@ test: $(SETUP)
 isolation: $(SETUP)
 	@$(BIN)/python -m pytest -q tests/isolation
 
-# How good is the product search? Judged queries, with the local model.
+# How good is the product search? Judged queries with the local model, and `zava embed` from end to end.
 quality: $(SETUP)
 	@$(BIN)/python -m pytest -q -rP tests/search
 
