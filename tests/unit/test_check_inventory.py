@@ -75,7 +75,7 @@ async def test_the_most_urgent_comes_first_with_the_totals_of_all() -> None:
         ("stockout", "Tacoma", "Wall paint"),
         ("overstock", "Seattle", "Wall paint"),
     ]
-    assert (result.stockouts, result.overstocks, result.dead_stock_value) == (3, 1, Decimal("10250.00"))
+    assert (result.stockouts, result.overstocks, result.overstock_value) == (3, 1, Decimal("10250.00"))
     assert (result.stores, result.currency) == (("Bellevue", "Seattle", "Tacoma"), "USD")
 
 
@@ -172,7 +172,7 @@ async def test_what_runs_out_within_the_horizon_is_never_too_much(horizon: int, 
 async def test_totals_are_of_either_risk_whichever_is_listed(risk: str, listed: list[str]) -> None:
     result = await check(risk=risk)
     assert [one.risk for one in result.products] == listed
-    assert (result.stockouts, result.overstocks, result.dead_stock_value) == (3, 1, Decimal(10250))
+    assert (result.stockouts, result.overstocks, result.overstock_value) == (3, 1, Decimal(10250))
 
 
 async def test_the_stores_of_the_answer_are_those_that_were_asked_for() -> None:

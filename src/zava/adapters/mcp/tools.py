@@ -230,7 +230,7 @@ class RetailTools:
         ] = 30,
         max_rows: Annotated[int, Field(ge=1, le=MOST_ROWS, description="Products at most")] = 20,
     ) -> InventoryCheck:
-        """What runs out and when, how much to reorder, and dead stock at cost; most urgent first.
+        """What runs out and when, how much to reorder, and overstock (dead stock) at cost; most urgent first.
 
         Pace: sales of the 28 days before today. Reorder: pace over lead days and 7 more, less stock, in whole packs;
         nothing that is discontinued. Overstock: no sale in 90 days, or cover beyond 180 (or horizon_days, if more).

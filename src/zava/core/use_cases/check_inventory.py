@@ -1,4 +1,4 @@
-"""What will run out, what should be ordered, and what lies there unsold?"""
+"""What will run out, how much should be ordered, and what lies there unsold?"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ from zava.core.use_cases.semantic_search_products import MOST_ROWS, check_range
 PACE_DAYS = 28
 # Stock for so many days is kept beyond the time of delivery.
 SAFETY_DAYS = 7
-# Stock that did not sell for so long is dead.
+# What did not sell for so long is overstock.
 UNSOLD_DAYS = 90
-# So is stock that lasts longer.
+# So is what lasts longer.
 OVERSTOCK_DAYS = 180
 LONGEST_HORIZON = 365
 
@@ -68,7 +68,7 @@ class InventoryCheck:
 
     Attributes:
         today: the day before which sales count, in the business time zone.
-        dead_stock_value: of all overstock, at today's cost.
+        overstock_value: at today's cost.
         currency: of every amount, ISO 4217.
     """
 
@@ -76,7 +76,7 @@ class InventoryCheck:
     horizon_days: int
     stockouts: int
     overstocks: int
-    dead_stock_value: Decimal
+    overstock_value: Decimal
     currency: str
     stores: tuple[str, ...]
     products: tuple[ProductAtRisk, ...]
@@ -130,7 +130,7 @@ class CheckInventory:
             horizon_days=horizon_days,
             stockouts=found.stockouts,
             overstocks=found.overstocks,
-            dead_stock_value=found.overstock_value,
+            overstock_value=found.overstock_value,
             currency=directory.business.currency,
             stores=tuple(one.name for one in chosen),
             products=tuple(_at_risk(position, today) for position in found.positions),

@@ -57,8 +57,8 @@ SELECT
     judged.product,
     judged.sku,
     judged.stock_level,
-    judged.units_sold::integer AS units_sold,
-    judged.units_sold_longer::integer AS units_sold_longer,
+    judged.units_sold,
+    judged.units_sold_longer,
     judged.lead_days,
     judged.pack_size,
     judged.cost,
@@ -72,7 +72,7 @@ WHERE judged.risk IS NOT NULL
 ORDER BY
     judged.risk = ANY (%(risks)s) DESC, -- the others only carry the totals
     judged.risk DESC, -- stockout before overstock
-    CASE judged.risk WHEN 'overstock' THEN -judged.stock_value WHEN 'stockout' THEN coalesce(judged.days_of_cover, 0) END,
+    CASE judged.risk WHEN 'stockout' THEN coalesce(judged.days_of_cover, 0) ELSE -judged.stock_value END,
     judged.units_sold DESC,
     store.name,
     judged.product
