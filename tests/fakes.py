@@ -307,7 +307,7 @@ def _order(order: OrderRow, *, personal: bool) -> Order:
         store=order.store,
         order_number=order.number,
         order_date=order.day,
-        ordered_at=datetime.combine(order.day, NOON, ZoneInfo(BUSINESS.time_zone)),
+        ordered_at=datetime.combine(order.day, NOON, ZoneInfo(BUSINESS.time_zone)).astimezone(UTC),
         status=order.status,
         total_amount=sum((line.total for line in order.lines), ZERO),
         customer=_customer(order.customer, personal=personal) if order.customer else None,

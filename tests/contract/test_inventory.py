@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import LiteralString, TypeAlias
 
 import psycopg
 import pytest
@@ -29,10 +30,17 @@ QUERY = InventoryQuery(
 )
 # And in summer, when nothing was sold for long.
 SUMMER = replace(QUERY, pace=DateRange(date(2026, 6, 20), date(2026, 7, 17)), unsold_since=date(2026, 4, 19))
+# Risk, store, product.
+Found: TypeAlias = tuple[str, str, str]
+ROLLER = ("stockout", "Seattle", "Paint roller")
+CHISEL = ("stockout", "Bellevue", "Wood chisel")
+TACOMA_PAINT = ("stockout", "Tacoma", "Wall paint")
+SEATTLE_PAINT = ("overstock", "Seattle", "Wall paint")
+
 PEOPLE = [tiny_shop.HEAD_OFFICE, tiny_shop.REGION, tiny_shop.SEATTLE, tiny_shop.TACOMA, tiny_shop.STORELESS]
 
 
-def listed(findings: InventoryFindings) -> list[tuple[str, str, str]]:
+def listed(findings: InventoryFindings) -> list[Found]:
     return [(one.risk, one.store, one.product) for one in findings.positions]
 
 
@@ -88,12 +96,6 @@ async def test_stock_is_that_of_ones_own_stores(ports: Ports, person: PersonRow)
         assert found == await FakeInventoryRepository().check_inventory(person.principal, query)
 
 
-ROLLER = ("stockout", "Seattle", "Paint roller")
-CHISEL = ("stockout", "Bellevue", "Wood chisel")
-TACOMA_PAINT = ("stockout", "Tacoma", "Wall paint")
-SEATTLE_PAINT = ("overstock", "Seattle", "Wall paint")
-
-
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -110,6 +112,7 @@ SEATTLE_PAINT = ("overstock", "Seattle", "Wall paint")
         (replace(QUERY, overstock_days=4666), [ROLLER, CHISEL, TACOMA_PAINT, SEATTLE_PAINT]),
         (replace(QUERY, overstock_days=4667), [ROLLER, CHISEL, TACOMA_PAINT]),
         (replace(QUERY, max_rows=1), [ROLLER]),
+        (replace(QUERY, risks=("overstock",), max_rows=1), [SEATTLE_PAINT]),
         # Five were sold in Seattle on 15 March, but that order was cancelled.
         (
             replace(QUERY, pace=DateRange(date(2026, 3, 3), date(2026, 3, 30)), unsold_since=date(2026, 3, 3)),
@@ -118,9 +121,7 @@ SEATTLE_PAINT = ("overstock", "Seattle", "Wall paint")
     ],
     ids=str,
 )
-async def test_each_part_of_the_question_counts(
-    ports: Ports, query: InventoryQuery, expected: list[tuple[str, str, str]]
-) -> None:
+async def test_each_part_of_the_question_counts(ports: Ports, query: InventoryQuery, expected: list[Found]) -> None:
     found = await ports.inventory.check_inventory(tiny_shop.HEAD_OFFICE.principal, query)
     assert listed(found) == expected
 
@@ -146,31 +147,48 @@ async def test_totals_are_there_when_nothing_is_listed(ports: Ports) -> None:
     assert found == InventoryFindings((), stockouts=1, overstocks=0, overstock_value=Decimal(0))
 
 
-async def test_what_is_discontinued_is_dead_stock_but_never_a_stockout(tiny_copy: TestDatabase) -> None:
-    discontinue = "UPDATE retail.products SET discontinued = %s WHERE name IN ('Paint roller', 'Wall paint')"
-    with psycopg.connect(tiny_copy.admin_dsn, autocommit=True) as connection:
-        connection.execute(discontinue, [True])
+async def check_after(database: TestDatabase, change: LiteralString, undo: LiteralString, **asked: str) -> list[Found]:
+    """What head office is told between this change of the shop and its undoing."""
+    with psycopg.connect(database.admin_dsn, autocommit=True) as connection:
+        connection.execute(change)
         try:
-            async with new_pool(tiny_copy) as pool:
+            async with new_pool(database) as pool:
                 inventory = PostgresInventoryRepository(PrincipalSessions(pool, lambda: KEY))
-                found = await inventory.check_inventory(tiny_shop.HEAD_OFFICE.principal, QUERY)
+                query = replace(QUERY, **asked)  # type: ignore[arg-type]
+                return listed(await inventory.check_inventory(tiny_shop.HEAD_OFFICE.principal, query))
         finally:
-            connection.execute(discontinue, [False])
-    assert listed(found) == [("stockout", "Bellevue", "Wood chisel"), ("overstock", "Seattle", "Wall paint")]
-    assert [one.discontinued for one in found.positions] == [False, True]
+            connection.execute(undo)
 
 
-async def test_the_largest_numbers_are_counted(tiny_copy: TestDatabase) -> None:
-    change = "UPDATE retail.inventory SET stock_level = %s WHERE stock_level = %s"
-    with psycopg.connect(tiny_copy.admin_dsn, autocommit=True) as connection:
-        connection.execute(change, [2**31 - 1, 500])
-        try:
-            async with new_pool(tiny_copy) as pool:
-                inventory = PostgresInventoryRepository(PrincipalSessions(pool, lambda: KEY))
-                found = await inventory.check_inventory(tiny_shop.SEATTLE.principal, QUERY)
-        finally:
-            connection.execute(change, [500, 2**31 - 1])
-    assert found.overstock_value == (2**31 - 1) * Decimal("20.50")
+async def test_what_is_discontinued_is_overstock_but_never_a_stockout(tiny_copy: TestDatabase) -> None:
+    found = await check_after(
+        tiny_copy,
+        "UPDATE retail.products SET discontinued = true WHERE name IN ('Paint roller', 'Wall paint')",
+        "UPDATE retail.products SET discontinued = false",
+    )
+    assert found == [CHISEL, SEATTLE_PAINT]
+
+
+@pytest.mark.parametrize(("category", "expected"), [("Chisels", [CHISEL]), ("Hand tools", [CHISEL]), ("Hammers", [])])
+async def test_a_category_is_named_by_itself_or_by_a_kind_of_product(
+    tiny_copy: TestDatabase, category: str, expected: list[Found]
+) -> None:
+    found = await check_after(
+        tiny_copy,
+        "UPDATE retail.product_types SET name = 'Chisels' WHERE name = 'Hand tools'",
+        "UPDATE retail.product_types SET name = 'Hand tools' WHERE name = 'Chisels'",
+        category=category,
+    )
+    assert found == expected
+
+
+async def test_the_largest_stock_is_counted(tiny_copy: TestDatabase) -> None:
+    found = await check_after(
+        tiny_copy,
+        "UPDATE retail.inventory SET stock_level = 2147483647 WHERE stock_level = 500",
+        "UPDATE retail.inventory SET stock_level = 500 WHERE stock_level = 2147483647",
+    )
+    assert found[-1] == SEATTLE_PAINT
 
 
 async def test_nobody_sees_no_stock(ports: Ports) -> None:
