@@ -1,16 +1,17 @@
 """The ports over the tiny shop, without a database. They enforce tenancy as the row policies do."""
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from math import sqrt
 from typing import Literal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from tests import tiny_shop
-from tests.tiny_shop import LineRow, OrderRow, PersonRow, ProductRow, ReturnRow
+from tests.tiny_shop import LineRow, OrderRow, PersonRow, ProductRow, ReturnRow, identify
 from zava.core.errors import AuthorizationError, InvalidQueryError, SetupError
 from zava.core.model import (
     AnalysisQuery,
@@ -18,13 +19,19 @@ from zava.core.model import (
     BasketProduct,
     BusinessSettings,
     ColumnSchema,
+    Customer,
     DateRange,
     Directory,
     Embedding,
     EmbeddingModel,
     Fact,
+    InventoryFindings,
+    InventoryQuery,
     Meaning,
     NamedProduct,
+    Order,
+    OrderLine,
+    OrderReturn,
     PerformanceFigures,
     Principal,
     Product,
@@ -33,11 +40,13 @@ from zava.core.model import (
     ProductMatch,
     Relationship,
     ResultColumn,
+    Risk,
     Sales,
     SimilarProduct,
     Slice,
     SliceSales,
     StockAtRisk,
+    StockPosition,
     Store,
     StoreAvailability,
     StoreStock,
@@ -50,6 +59,8 @@ from zava.core.periods import Period
 from zava.core.ports import (
     EmbeddingProvider,
     EmbeddingRepository,
+    InventoryRepository,
+    OrderRepository,
     ProductRepository,
     SalesRepository,
     Sandbox,
@@ -59,6 +70,8 @@ from zava.core.ports import (
 
 BUSINESS = BusinessSettings(time_zone="America/Los_Angeles", week_starts_on=1, fiscal_year_starts_in=1, currency="USD")
 ZERO = Decimal(0)
+# Every order of the tiny shop is of this time.
+NOON = time(12)
 
 # The one query that the fake sandbox understands, and its moment.
 STORES_QUERY = "SELECT name, region FROM retail.stores ORDER BY name"
@@ -276,6 +289,102 @@ def _stock(stores: Sequence[str], today: date) -> tuple[StockAtRisk, ...]:
         StockAtRisk(store, product.name, level, cover, product.lead_days, len(at_risk))
         for cover, store, product, level in at_risk
     )
+
+
+class FakeOrderRepository(OrderRepository):
+    async def find_order(self, principal: Principal, stores: Sequence[UUID], order_number: int) -> Sequence[Order]:
+        mine = visible_stores(principal)
+        found = [
+            _order(order, personal="personal" in person_of(principal).grants)
+            for order in tiny_shop.ORDERS
+            if order.store in mine and identify(order.store) in stores and order.number == order_number
+        ]
+        return sorted(found, key=lambda order: (-order.order_date.toordinal(), order.store))
+
+
+def _order(order: OrderRow, *, personal: bool) -> Order:
+    return Order(
+        store=order.store,
+        order_number=order.number,
+        order_date=order.day,
+        ordered_at=datetime.combine(order.day, NOON, ZoneInfo(BUSINESS.time_zone)).astimezone(UTC),
+        status=order.status,
+        total_amount=sum((line.total for line in order.lines), ZERO),
+        customer=_customer(order.customer, personal=personal) if order.customer else None,
+        lines=tuple(
+            OrderLine(
+                product=line.product,
+                sku=line.product,
+                quantity=line.quantity,
+                unit_price=line.unit_price,
+                discount_amount=line.discount,
+                line_total=line.total,
+                returns=tuple(
+                    OrderReturn(back.day, back.quantity, back.refund, back.reason)
+                    for back in tiny_shop.RETURNS
+                    if (back.store, back.order_number, back.line_no) == (order.store, order.number, line_no)
+                ),
+            )
+            for line_no, line in enumerate(order.lines, 1)
+        ),
+    )
+
+
+def _customer(name: str, *, personal: bool) -> Customer:
+    if personal:
+        return Customer(name, "Canary", f"{name.lower()}@example.com")
+    return Customer(f"{name[0]}***", "C***", f"{name[0].lower()}***@***")
+
+
+class FakeInventoryRepository(InventoryRepository):
+    async def check_inventory(self, principal: Principal, query: InventoryQuery) -> InventoryFindings:
+        mine = [name for name in visible_stores(principal) if identify(name) in query.stores]
+        found = [
+            (urgency, position)
+            for (store, name), level in tiny_shop.STOCK.items()
+            if store in mine
+            for urgency, position in _position(query, store, name, level)
+        ]
+        found.sort(key=lambda one: (one[1].risk == "overstock", one[0], -one[1].units_sold, one[1].store))
+        positions = [position for _, position in found]
+        dead = [position for position in positions if position.risk == "overstock"]
+        return InventoryFindings(
+            positions=tuple([position for position in positions if position.risk in query.risks][: query.max_rows]),
+            stockouts=len(positions) - len(dead),
+            overstocks=len(dead),
+            overstock_value=sum((position.stock_level * position.cost for position in dead), ZERO),
+        )
+
+
+def _position(query: InventoryQuery, store: str, name: str, level: int) -> Iterator[tuple[Decimal, StockPosition]]:
+    """The position with its urgency, the least first, if it is at risk."""
+    (product,) = [one for one in tiny_shop.PRODUCTS if one.name == name]
+    if query.category not in (None, product.category):
+        return
+    longer = DateRange(query.unsold_since, query.pace.last_day)
+    sold, sold_longer = (sum(line.quantity for line in _lines(name, [store], days)) for days in (query.pace, longer))
+    cover = level * Decimal(query.pace.days) / sold if sold else None
+    risk: Risk
+    if not level or (cover is not None and cover <= query.horizon_days):
+        risk, urgency = "stockout", cover or ZERO
+    elif not sold_longer or (cover is not None and cover > query.overstock_days):
+        risk, urgency = "overstock", -level * product.cost
+    else:
+        return
+    position = StockPosition(
+        risk=risk,
+        store=store,
+        product=name,
+        sku=name,
+        stock_level=level,
+        units_sold=sold,
+        units_sold_longer=sold_longer,
+        lead_days=product.lead_days,
+        pack_size=product.pack_size,
+        cost=product.cost,
+        discontinued=False,
+    )
+    yield urgency, position
 
 
 class FakeSchemaCatalog(SchemaCatalog):

@@ -61,8 +61,8 @@ def _load_products(cursor: psycopg.Cursor[Any]) -> None:
     cursor.executemany(
         """
         INSERT INTO retail.products
-            (product_id, sku, name, product_type_id, cost, base_price, supplier_lead_days, description)
-        VALUES (%s, %s, %s, %s, 1, 2, %s, %s)
+            (product_id, sku, name, product_type_id, cost, base_price, pack_size, supplier_lead_days, description)
+        VALUES (%s, %s, %s, %s, %s, 2, %s, %s, %s)
         """,
         [
             (
@@ -70,6 +70,8 @@ def _load_products(cursor: psycopg.Cursor[Any]) -> None:
                 product.name,
                 product.name,
                 identify(f"type {product.category}"),
+                product.cost,
+                product.pack_size,
                 product.lead_days,
                 product.description,
             )
@@ -143,8 +145,9 @@ def _load_orders(cursor: psycopg.Cursor[Any]) -> None:
             ],
         )
     cursor.executemany(
-        "INSERT INTO retail.returns (store_id, return_id, order_id, line_no, returned_on, quantity, refund_amount)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        "INSERT INTO retail.returns"
+        " (store_id, return_id, order_id, line_no, returned_on, quantity, refund_amount, reason)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
         [
             (
                 identify(back.store),
@@ -154,6 +157,7 @@ def _load_orders(cursor: psycopg.Cursor[Any]) -> None:
                 back.day,
                 back.quantity,
                 back.refund,
+                back.reason,
             )
             for back in tiny_shop.RETURNS
         ],

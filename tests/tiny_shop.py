@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID, uuid5
 
-from zava.core.model import Principal
+from zava.core.model import OrderStatus, Principal
 
 SPACE = UUID("6f0b7c1e-5a55-4f5e-9a43-000000000000")
 
@@ -31,6 +31,8 @@ class ProductRow:
     category: str
     lead_days: int = 7
     description: str = ""
+    cost: Decimal = Decimal(1)
+    pack_size: int = 1
 
     @property
     def product_id(self) -> UUID:
@@ -57,7 +59,7 @@ class OrderRow:
     customer: str | None
     day: date
     lines: tuple[LineRow, ...]
-    status: str = "completed"
+    status: OrderStatus = "completed"
 
     @property
     def order_id(self) -> UUID:
@@ -72,6 +74,7 @@ class ReturnRow:
     day: date
     quantity: int
     refund: Decimal
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ STORES = (
 PRODUCTS = (
     ProductRow("Claw hammer", "Hand tools", description="Drives a nail into wood."),
     ProductRow("Wood chisel", "Hand tools"),
-    ProductRow("Wall paint", "Paint", lead_days=14),
+    ProductRow("Wall paint", "Paint", lead_days=14, cost=Decimal("20.50"), pack_size=4),
     ProductRow("Paint roller", "Paint"),
 )
 
@@ -131,7 +134,7 @@ ORDERS = (
 
 RETURNS = (
     ReturnRow("Seattle", 5, 1, date(2026, 3, 1), 1, Decimal("19.00")),
-    ReturnRow("Seattle", 2, 1, date(2026, 4, 1), 1, Decimal("27.00")),
+    ReturnRow("Seattle", 2, 1, date(2026, 4, 1), 1, Decimal("27.00"), "Wrong colour"),
     ReturnRow("Tacoma", 2, 1, date(2026, 3, 5), 1, Decimal("30.00")),
 )
 

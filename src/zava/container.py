@@ -23,6 +23,8 @@ from zava.adapters.mcp.tools import RetailTools
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.inspection import DatabaseInspection, UnfitError
+from zava.adapters.postgres.inventory import PostgresInventoryRepository
+from zava.adapters.postgres.orders import PostgresOrderRepository
 from zava.adapters.postgres.products import PostgresProductRepository
 from zava.adapters.postgres.sales import PostgresSalesRepository
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
@@ -34,7 +36,9 @@ from zava.core.model import EmbeddingModel, Principal
 from zava.core.ports import EmbeddingProvider
 from zava.core.turns import Turns
 from zava.core.use_cases.analyze_sales import AnalyzeSales
+from zava.core.use_cases.check_inventory import CheckInventory
 from zava.core.use_cases.execute_sales_query import ExecuteSalesQuery
+from zava.core.use_cases.find_order import FindOrder
 from zava.core.use_cases.find_related_products import FindRelatedProducts
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
 from zava.core.use_cases.get_store_performance import GetStorePerformance
@@ -175,6 +179,8 @@ class Container(containers.DeclarativeContainer):
 
     directory = providers.Singleton(PostgresStoreDirectory, sessions)
     sales = providers.Singleton(PostgresSalesRepository, sessions)
+    orders = providers.Singleton(PostgresOrderRepository, sessions)
+    inventory = providers.Singleton(PostgresInventoryRepository, sessions)
     catalog = providers.Singleton(PostgresSchemaCatalog, sessions)
 
     products = providers.Singleton(
@@ -222,6 +228,8 @@ class Container(containers.DeclarativeContainer):
     analyze_sales = providers.Singleton(AnalyzeSales, directory, sales, now)
     semantic_search_products = providers.Singleton(SemanticSearchProducts, products, embedding_providers)
     find_related_products = providers.Singleton(FindRelatedProducts, directory, products, now)
+    check_inventory = providers.Singleton(CheckInventory, directory, inventory, products, now)
+    find_order = providers.Singleton(FindOrder, directory, orders)
     get_multiple_table_schemas = providers.Singleton(GetMultipleTableSchemas, catalog)
 
     execute_sales_query = providers.Singleton(ExecuteSalesQuery, sandbox, turns)
@@ -232,6 +240,8 @@ class Container(containers.DeclarativeContainer):
         analyze_sales,
         semantic_search_products,
         find_related_products,
+        check_inventory,
+        find_order,
         providers.Callable(_if_enabled, settings.provided.sandbox.enabled, execute_sales_query),
         get_multiple_table_schemas,
         now,

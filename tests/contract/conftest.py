@@ -14,18 +14,36 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
-from tests.fakes import FakeProductRepository, FakeSalesRepository, FakeSandbox, FakeSchemaCatalog, FakeStoreDirectory
+from tests.fakes import (
+    FakeInventoryRepository,
+    FakeOrderRepository,
+    FakeProductRepository,
+    FakeSalesRepository,
+    FakeSandbox,
+    FakeSchemaCatalog,
+    FakeStoreDirectory,
+)
 from tests.postgres import load_tiny_shop, reachable_folder
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.context import ContextKey
+from zava.adapters.postgres.inventory import PostgresInventoryRepository
 from zava.adapters.postgres.migrate import create_database, migrate, register_context_key, set_first_password
+from zava.adapters.postgres.orders import PostgresOrderRepository
 from zava.adapters.postgres.products import PostgresProductRepository
 from zava.adapters.postgres.sales import PostgresSalesRepository
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory
-from zava.core.ports import ProductRepository, SalesRepository, Sandbox, SchemaCatalog, StoreDirectory
+from zava.core.ports import (
+    InventoryRepository,
+    OrderRepository,
+    ProductRepository,
+    SalesRepository,
+    Sandbox,
+    SchemaCatalog,
+    StoreDirectory,
+)
 
 APP_PASSWORD = "only-for-tests"
 KEY = ContextKey(b"a key of the tests, known to everybody")
@@ -158,6 +176,8 @@ class Ports:
     catalog: SchemaCatalog
     sandbox: Sandbox
     products: ProductRepository
+    orders: OrderRepository
+    inventory: InventoryRepository
 
 
 @pytest.fixture(params=["fake", *SERVERS])
@@ -165,7 +185,13 @@ async def ports(request: pytest.FixtureRequest, open_tiny_shop: Callable[[str], 
     """The same shop several times: every test that takes it states what all of them must do."""
     if request.param == "fake":
         yield Ports(
-            FakeStoreDirectory(), FakeSalesRepository(), FakeSchemaCatalog(), FakeSandbox(), FakeProductRepository()
+            FakeStoreDirectory(),
+            FakeSalesRepository(),
+            FakeSchemaCatalog(),
+            FakeSandbox(),
+            FakeProductRepository(),
+            FakeOrderRepository(),
+            FakeInventoryRepository(),
         )
         return
     async with new_pool(open_tiny_shop(request.param)) as pool:
@@ -177,4 +203,6 @@ async def ports(request: pytest.FixtureRequest, open_tiny_shop: Callable[[str], 
             catalog,
             PostgresSandbox(sessions, catalog, SandboxLimits()),
             PostgresProductRepository(sessions),
+            PostgresOrderRepository(sessions),
+            PostgresInventoryRepository(sessions),
         )

@@ -439,11 +439,9 @@ async def test_the_tools_answer_every_call_of_every_prompt(person: PersonRow, pr
             filled_in += [{argument.name: value} for value in await complete(client, prompt, argument.name)]
         texts = [await render(client, prompt, arguments) for arguments in filled_in]
         for tool, arguments in [call for text in texts for call in calls_in(text)]:
-            if tool in known:
-                filled = {name: examples.get(str(value), value) for name, value in arguments.items()}
-                test_tools.content_of(await test_tools.ask(tools, tool, filled))
-            else:
-                assert tool == "check_inventory"
+            assert tool in known
+            filled = {name: examples.get(str(value), value) for name, value in arguments.items()}
+            test_tools.content_of(await test_tools.ask(tools, tool, filled))
 
 
 @pytest.mark.parametrize(

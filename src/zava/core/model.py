@@ -181,6 +181,134 @@ class PerformanceFigures:
     stock_at_risk: tuple[StockAtRisk, ...]
 
 
+OrderStatus: TypeAlias = Literal["pending", "paid", "shipped", "completed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A customer as the principal may see them: masked, unless they hold the grant "personal"."""
+
+    first_name: str
+    last_name: str
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReturn:
+    """Goods of one order line that came back."""
+
+    returned_on: date
+    quantity: int
+    refund_amount: Decimal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """One product of an order; line_total is quantity × unit price − discount amount."""
+
+    product: str
+    sku: str
+    quantity: int
+    unit_price: Decimal
+    discount_amount: Decimal
+    line_total: Decimal
+    returns: tuple[OrderReturn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One sale in one store.
+
+    Attributes:
+        order_number: counts up within the store.
+        order_date: date of ordered_at in the business time zone.
+        customer: None for an anonymous sale.
+        total_amount: sum of the line totals, before returns.
+    """
+
+    store: str
+    order_number: int
+    order_date: date
+    ordered_at: datetime
+    status: OrderStatus
+    total_amount: Decimal
+    customer: Customer | None
+    lines: tuple[OrderLine, ...]
+
+
+# A product runs out of stock, or there is more of it than will be sold in a reasonable time.
+Risk: TypeAlias = Literal["stockout", "overstock"]
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryQuery:
+    """Which stock is looked at, and what counts as a risk.
+
+    A stockout is at hand when there is none in stock, or when the stock lasts for horizon_days at most. There is too
+    much in stock when it lasts for more than overstock_days, or when none was sold since unsold_since. A discontinued
+    product never counts as a stockout.
+
+    Attributes:
+        stores: whose stock; a store the principal does not see adds nothing.
+        category: a category or a kind of product by its name; None for all.
+        risks: those of which products are listed.
+        pace: the days by whose sales it is judged how long the stock lasts. What did not sell then has no pace, and
+            lasts for an unknown time.
+        unsold_since: a day before pace.
+        max_rows: products at most.
+    """
+
+    stores: tuple[UUID, ...]
+    category: str | None
+    risks: tuple[Risk, ...]
+    pace: DateRange
+    unsold_since: date
+    horizon_days: int
+    overstock_days: int
+    max_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class StockPosition:
+    """A product in a store that is at risk.
+
+    Attributes:
+        units_sold: on the days of the pace, cancelled orders left out.
+        units_sold_longer: from unsold_since to the last day of the pace.
+        lead_days: what the supplier needs to deliver.
+        pack_size: units in the pack in which the supplier delivers.
+        cost: of one unit today.
+    """
+
+    risk: Risk
+    store: str
+    product: str
+    sku: str
+    stock_level: int
+    units_sold: int
+    units_sold_longer: int
+    lead_days: int
+    pack_size: int
+    cost: Decimal
+    discontinued: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryFindings:
+    """Products at risk, and how many there are in all, listed and asked for or not.
+
+    Attributes:
+        positions: stockouts, the shortest cover first; then overstock, the highest value at cost first.
+        overstock_value: at cost.
+    """
+
+    positions: tuple[StockPosition, ...]
+    stockouts: int
+    overstocks: int
+    overstock_value: Decimal
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnSchema:
     """A column, with its valid values where they are few and known."""

@@ -12,8 +12,11 @@ from zava.core.model import (
     Directory,
     Embedding,
     EmbeddingModel,
+    InventoryFindings,
+    InventoryQuery,
     Meaning,
     NamedProduct,
+    Order,
     PerformanceFigures,
     Principal,
     ProductContent,
@@ -51,6 +54,25 @@ class SalesRepository(Protocol):
 
     async def analyze(self, principal: Principal, query: AnalysisQuery) -> Sequence[Slice]:
         """The sums of each slice that has any, in no order; one more than wanted at most."""
+        ...
+
+
+class OrderRepository(Protocol):
+    """What is in this order?"""
+
+    async def find_order(self, principal: Principal, stores: Sequence[UUID], order_number: int) -> Sequence[Order]:
+        """The order of this number in each of these stores that has one, the latest first.
+
+        A store the principal does not see has none.
+        """
+        ...
+
+
+class InventoryRepository(Protocol):
+    """What is in stock, and for how long?"""
+
+    async def check_inventory(self, principal: Principal, query: InventoryQuery) -> InventoryFindings:
+        """The products at risk, the most urgent first."""
         ...
 
 

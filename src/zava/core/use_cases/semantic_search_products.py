@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
 
-from zava.core.errors import EmbeddingError, NotFoundError, ValidationError
+from zava.core.categories import choose_category
+from zava.core.errors import EmbeddingError, ValidationError
 from zava.core.model import Meaning, Principal, ProductFilter, ProductMatch
 from zava.core.ports import EmbeddingProvider, ProductRepository
 from zava.core.texts import check_text
 
 LONGEST_DESCRIPTION = 1_000
 MOST_ROWS = 100
-CATEGORIES_LISTED = 20
 MEANING_AND_WORDS = "meaning and words"
 
 
@@ -65,7 +64,9 @@ class SemanticSearchProducts:
         check_range("max_rows", max_rows, 1, MOST_ROWS)
         check_range("similarity_threshold", similarity_threshold, 0, 100)
         wanted = ProductFilter(
-            await self._category(principal, category) if category is not None else None, in_stock_only, max_price
+            await choose_category(self.products, principal, category) if category is not None else None,
+            in_stock_only,
+            max_price,
         )
         meaning, engine = await self._mean(principal, query_description)
         matches = await self.products.semantic_search(
@@ -77,17 +78,6 @@ class SemanticSearchProducts:
             max_rows=max_rows,
         )
         return ProductSearchResult(engine, tuple(matches))
-
-    async def _category(self, principal: Principal, name: str) -> str:
-        """The category as it is written, or the nearest in an error."""
-        check_text("category", name, most_bytes=LONGEST_DESCRIPTION, empty="leave it out for all")
-        known = {known.casefold(): known for known in await self.products.categories(principal)}
-        if found := known.get(name.strip().casefold()):
-            return found
-        nearest = get_close_matches(name.casefold()[:100], known, n=1)
-        suggestion = f" Did you mean {known[nearest[0]]}?" if nearest else ""
-        listed = ", ".join(list(known.values())[:CATEGORIES_LISTED])
-        raise NotFoundError(f"There is no category of this name.{suggestion} There are: {listed}.")
 
     async def _mean(self, principal: Principal, text: str) -> tuple[Meaning | None, str]:
         """What the text means to the model that serves, and the engine that this makes possible."""
