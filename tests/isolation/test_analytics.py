@@ -89,7 +89,9 @@ def copy_of_what_is_theirs(connection: psycopg.Connection[Any], persona: Persona
     connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
     for table, is_of_stores in tables:
         names = {"here": sql.Identifier(schema, table), "there": sql.Identifier("retail", table)}
-        connection.execute(sql.SQL("CREATE TABLE {here} (LIKE {there} INCLUDING ALL)").format(**names))
+        connection.execute(
+            sql.SQL("CREATE TABLE {here} (LIKE {there} INCLUDING ALL EXCLUDING GENERATED)").format(**names)
+        )
         theirs = sql.SQL("WHERE store_id = ANY (%(stores)s)" if is_of_stores else "")
         connection.execute(
             sql.SQL("INSERT INTO {here} SELECT * FROM {there} AS t {theirs} ORDER BY md5(t::text)").format(

@@ -13,8 +13,9 @@ from tests.isolation.shops import KINDS, Shop, served_shop
 pytestmark = pytest.mark.timeout(TIMEOUT)
 
 CLASSES = """
-arguments catalog constraint-probe context covert definer describe error-text explain host leaky-predicate locks masked
-operators performance-tool pooled-state resource schemas-tool sessions unicode volume wrapper write
+arguments catalog constraint-probe context covert definer describe error-text explain governed-tools host
+leaky-predicate locks masked operators performance-tool pooled-state resource schemas-tool search-schema search-tool
+sessions unicode volume wrapper write
 """
 
 

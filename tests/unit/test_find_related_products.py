@@ -8,7 +8,7 @@ import pytest
 from tests import tiny_shop
 from tests.fakes import FakeProductRepository, FakeStoreDirectory
 from tests.tiny_shop import PersonRow
-from zava.core.errors import AuthorizationError, NotFoundError, UnavailableError, ValidationError
+from zava.core.errors import AuthorizationError, NotFoundError, ValidationError
 from zava.core.use_cases.find_related_products import FindRelatedProducts, Kind, RelatedProducts
 
 # Ten in the evening of 31 March in Seattle.
@@ -39,7 +39,7 @@ async def test_similar_products_are_near_in_meaning() -> None:
 
 
 async def test_without_embeddings_nothing_is_called_similar() -> None:
-    with pytest.raises(UnavailableError, match="zava embed"):
+    with pytest.raises(NotFoundError, match="zava embed"):
         await find("similar", "Wall paint", repository=FakeProductRepository(serving=None))
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from zava.core.errors import NotFoundError, UnavailableError, ValidationError
+from zava.core.errors import NotFoundError, ValidationError
 from zava.core.metrics import percent
 from zava.core.model import Directory, NamedProduct, Principal, Product
 from zava.core.periods import Period, resolve_period
@@ -80,9 +80,8 @@ class FindRelatedProducts:
 
         Raises:
             ValidationError: an argument is missing, superfluous or out of bounds.
-            NotFoundError: no one product is meant by these words.
             AuthorizationError: no store is assigned to the principal.
-            UnavailableError: the products have not been embedded yet.
+            NotFoundError: no one product is meant by these words, or products have not been embedded yet.
         """
         check_range("max_rows", max_rows, 1, MOST_ROWS)
         if kind == "trending":
@@ -102,7 +101,7 @@ class FindRelatedProducts:
         self, principal: Principal, meant: NamedProduct, *, in_stock_only: bool, max_rows: int
     ) -> RelatedProducts:
         if await self.products.embedding_model(principal) is None:
-            raise UnavailableError(
+            raise NotFoundError(
                 "What is similar is not known: products have not been embedded yet. The operator runs `zava embed`."
             )
         found = await self.products.similar_products(
