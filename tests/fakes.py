@@ -617,8 +617,11 @@ class FakeProductRepository(ProductRepository):
             if one.name != own and support >= least_support and (_in_stock(card) or not in_stock_only):
                 baskets, alone = (sum(name in order for order in orders) for name in (own, one.name))
                 lift = round(Decimal(support) * len(orders) / (baskets * alone), 2)
-                found.append(BasketProduct(card, support, alone, lift))
-        return sorted(found, key=lambda one: (-one.lift, -one.support))[:max_rows]
+                if lift > 1:
+                    found.append(BasketProduct(card, support, alone, lift))
+        # (support − chance) / √chance, where chance is support / lift.
+        found.sort(key=lambda one: -float((one.support - one.support / one.lift) / (one.support / one.lift).sqrt()))
+        return found[:max_rows]
 
     async def trending_products(
         self, principal: Principal, days: DateRange, previous: DateRange, *, in_stock_only: bool, max_rows: int

@@ -153,7 +153,7 @@ class ProductRepository(Protocol):
         in_stock_only: bool,
         max_rows: int,
     ) -> Sequence[BasketProduct]:
-        """What orders of the principal's stores hold beside it, the highest lift first.
+        """What orders of the principal's stores hold beside it more often than by chance, the most telling first.
 
         Args:
             principal: whose orders.

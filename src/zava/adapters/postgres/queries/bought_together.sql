@@ -75,11 +75,15 @@ found AS (
         together.product_id,
         together.support,
         alone.orders,
-        together.support::numeric * totals.orders / (totals.baskets * alone.orders) AS lift
+        together.support / chance.orders AS lift,
+        -- How far beyond chance, held against its spread: three orders with both may well be chance, whatever their lift.
+        (together.support - chance.orders) / sqrt(chance.orders) AS strength
     FROM together
     INNER JOIN alone ON together.product_id = alone.product_id
     CROSS JOIN totals
-    ORDER BY lift DESC, together.support DESC, together.product_id
+    CROSS JOIN LATERAL (SELECT totals.baskets::numeric * alone.orders / totals.orders AS orders) AS chance
+    WHERE together.support > chance.orders
+    ORDER BY strength DESC, together.product_id
     LIMIT %(max_rows)s
 )
 
@@ -90,4 +94,4 @@ SELECT
     round(found.lift, 2) AS lift
 FROM found AS found
 CROSS JOIN LATERAL retail.product_card(found.product_id, %(tell_availability)s) AS card
-ORDER BY found.lift DESC, found.support DESC, found.product_id
+ORDER BY found.strength DESC, found.product_id
