@@ -101,6 +101,12 @@ by_words AS (
     ) AS matching
 ),
 
+-- How many of the nearest count? Without words or sizes that match, none rises above another.
+nearest AS MATERIALIZED (
+    SELECT CASE WHEN measures <> '{{}}' OR EXISTS (SELECT FROM by_words) THEN %(depth)s::bigint ELSE %(max_rows)s END AS many
+    FROM sought
+),
+
 -- Many products, and an index of them. Its condition and its expression are matched by literals alone.
 by_index AS MATERIALIZED (
     SELECT
@@ -121,12 +127,12 @@ by_index AS MATERIALIZED (
             WHERE product.product_id = embedded.product_id
         )
     ORDER BY embedded.embedding::vector({dimensions}) <=> %(embedding)s::vector({dimensions})
-    LIMIT %(depth)s
+    LIMIT (SELECT many FROM nearest)
 ),
 
 -- The index gives up after a while. What it has found by then is not kept.
 still_sought AS MATERIALIZED (
-    SELECT count(*) < %(depth)s AS exactly FROM by_index
+    SELECT (SELECT count(*) FROM by_index) < many AS exactly FROM nearest
 ),
 
 near AS MATERIALIZED (
@@ -150,7 +156,7 @@ near AS MATERIALIZED (
         WHERE (SELECT exactly FROM still_sought)
             AND (SELECT count(*) FROM wanted) <= %(some)s
         ORDER BY distance
-        LIMIT %(depth)s
+        LIMIT (SELECT many FROM nearest)
     )
     UNION ALL
     (
@@ -163,12 +169,13 @@ near AS MATERIALIZED (
             AND (SELECT exactly FROM still_sought)
             AND (SELECT count(*) FROM wanted) > %(some)s
         ORDER BY distance
-        LIMIT %(depth)s
+        LIMIT (SELECT many FROM nearest)
     )
 ),
 
 -- Words in common say which of the near ones is meant, the more the fewer have them: a word that a third of them have
--- weighs as much as two hundredths of similarity, one that a single one has as much as six.
+-- weighs as much as two hundredths of similarity, one that a single one has about five. The nearest stay who they are;
+-- only their order changes.
 shared AS (
     SELECT
         described.product_id,
