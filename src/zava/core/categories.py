@@ -2,10 +2,10 @@
 
 from difflib import get_close_matches
 
+from zava.core.checks import check_text
 from zava.core.errors import NotFoundError
 from zava.core.model import Principal
 from zava.core.ports import ProductRepository
-from zava.core.texts import check_text
 
 MOST_BYTES = 1_000
 CATEGORIES_LISTED = 20

@@ -1,12 +1,13 @@
 """Periods as people say them ("last_month", "2026-Q2"), turned into days. Nothing here reads a clock."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from zava.core.errors import ValidationError
-from zava.core.model import BusinessSettings, DateRange
+from zava.core.model import BusinessSettings, DateRange, Store
 
 NAMES = (
     "today",
@@ -51,6 +52,17 @@ class Period:
     @property
     def whole(self) -> DateRange:
         return DateRange(self.elapsed.first_day, self.ends_on)
+
+
+def today_of(business: BusinessSettings, now: datetime) -> date:
+    """The shop's date at this moment."""
+    return now.astimezone(ZoneInfo(business.time_zone)).date()
+
+
+def resolve_period_of(stores: Iterable[Store], text: str, *, today: date, business: BusinessSettings) -> Period:
+    """As resolve_period; all time begins when the first of these stores opened."""
+    opened_on = min(store.opened_on for store in stores)
+    return resolve_period(text, today=today, business=business, opened_on=opened_on)
 
 
 def resolve_period(text: str, *, today: date, business: BusinessSettings, opened_on: date) -> Period:

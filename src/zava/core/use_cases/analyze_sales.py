@@ -6,27 +6,23 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, Literal, TypeAlias, TypeVar
-from zoneinfo import ZoneInfo
 
 from zava.core.analysis import DIMENSIONS
+from zava.core.checks import check_range, check_text
 from zava.core.errors import ValidationError
 from zava.core.metrics import ANALYSIS_METRICS, Metric, percent
 from zava.core.model import (
     AnalysisQuery,
-    BusinessSettings,
     DateRange,
-    Directory,
     Fact,
     Principal,
     ResultColumn,
     Slice,
     Totals,
 )
-from zava.core.periods import Period, resolve_period
+from zava.core.periods import Period, resolve_period_of, today_of
 from zava.core.ports import SalesRepository, StoreDirectory
-from zava.core.texts import check_text
 from zava.core.use_cases.get_store_performance import PeriodDates, choose_stores, period_dates
-from zava.core.use_cases.semantic_search_products import check_range
 
 CompareTo: TypeAlias = Literal["previous_period", "previous_year", "previous_year_weekdays"]
 Key: TypeAlias = tuple[str | int | date, ...]
@@ -125,7 +121,8 @@ class AnalyzeSales:
         facts = _facts(wanted, {*dimensions, *(name for name, _ in chosen)})
         directory = await self.directory.stores_of(principal)
         stores = choose_stores(directory, None, principal)
-        days = self._resolve(period, directory)
+        business = directory.business
+        days = resolve_period_of(stores, period, today=today_of(business, self.now()), business=business)
         others = _compared(days, compare_to, dimensions)
 
         query = AnalysisQuery(dimensions, facts, chosen, days.elapsed, MOST_SLICES)
@@ -160,9 +157,9 @@ class AnalyzeSales:
             row_count=len(ordered),
             slices=len(rows),
             totals={metric.name: metric.value(everything) for metric in wanted} if everything else None,
-            period=period_dates(days, directory.business.time_zone),
+            period=period_dates(days, business.time_zone),
             compared_with=others,
-            currency=directory.business.currency,
+            currency=business.currency,
             stores=tuple(store.name for store in stores),
         )
 
@@ -177,15 +174,6 @@ class AnalyzeSales:
     async def _everything(self, principal: Principal, query: AnalysisQuery) -> Totals:
         slices = await self.sales.analyze(principal, replace(query, dimensions=()))
         return slices[0].totals if slices else ZERO
-
-    def _resolve(self, period: str, directory: Directory) -> Period:
-        business: BusinessSettings = directory.business
-        return resolve_period(
-            period,
-            today=self.now().astimezone(ZoneInfo(business.time_zone)).date(),
-            business=business,
-            opened_on=min(store.opened_on for store in directory.stores),
-        )
 
 
 def _distinct(field: str, names: Sequence[str], most: int, least: int) -> list[str]:

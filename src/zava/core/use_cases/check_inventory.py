@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal, TypeAlias
-from zoneinfo import ZoneInfo
 
 from zava.core.categories import choose_category
+from zava.core.checks import check_range
 from zava.core.metrics import TENTH, ratio
 from zava.core.model import DateRange, InventoryQuery, Principal, Risk, StockPosition
+from zava.core.periods import today_of
 from zava.core.ports import InventoryRepository, ProductRepository, StoreDirectory
 from zava.core.use_cases.get_store_performance import choose_stores
-from zava.core.use_cases.semantic_search_products import MOST_ROWS, check_range
+from zava.core.use_cases.semantic_search_products import MOST_ROWS
 
 # Whole weeks, so that each weekday counts alike.
 PACE_DAYS = 28
@@ -112,7 +113,7 @@ class CheckInventory:
         check_range("max_rows", max_rows, 1, MOST_ROWS)
         directory = await self.directory.stores_of(principal)
         chosen = choose_stores(directory, store, principal)
-        today = self.now().astimezone(ZoneInfo(directory.business.time_zone)).date()
+        today = today_of(directory.business, self.now())
         query = InventoryQuery(
             stores=tuple(one.store_id for one in chosen),
             category=await choose_category(self.products, principal, category) if category is not None else None,

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from zava.core.checks import check_text
 from zava.core.model import Principal, ResultColumn
 from zava.core.ports import Sandbox
-from zava.core.texts import check_text
 from zava.core.turns import Turns
 
 LONGEST_QUERY = 20_000

@@ -5,11 +5,11 @@ from datetime import date
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from zava.core.checks import check_range
 from zava.core.errors import NotFoundError
 from zava.core.model import Order, Principal
 from zava.core.ports import OrderRepository, StoreDirectory
 from zava.core.use_cases.get_store_performance import choose_stores
-from zava.core.use_cases.semantic_search_products import check_range
 
 # As far as PostgreSQL counts.
 HIGHEST_ORDER_NUMBER = 2**63 - 1

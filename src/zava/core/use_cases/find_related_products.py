@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal, TypeAlias
-from zoneinfo import ZoneInfo
 
+from zava.core.checks import check_range, check_text
 from zava.core.errors import NotFoundError, ValidationError
 from zava.core.metrics import percent
 from zava.core.model import Directory, NamedProduct, Principal, Product
-from zava.core.periods import Period, resolve_period
+from zava.core.periods import resolve_period_of, today_of
 from zava.core.ports import ProductRepository, StoreDirectory
-from zava.core.texts import check_text
 from zava.core.use_cases.get_store_performance import PeriodDates, choose_stores, period_dates
-from zava.core.use_cases.semantic_search_products import MOST_ROWS, check_range
+from zava.core.use_cases.semantic_search_products import MOST_ROWS
 
 Kind: TypeAlias = Literal["similar", "bought_together", "trending"]
 
@@ -115,7 +114,8 @@ class FindRelatedProducts:
     ) -> RelatedProducts:
         directory, today = await self._today(principal)
         yesterday = today - timedelta(days=1)
-        days = _resolve(period or f"{today - timedelta(days=BASKET_DAYS)}..{yesterday}", directory, today)
+        year = f"{today - timedelta(days=BASKET_DAYS)}..{yesterday}"
+        days = resolve_period_of(directory.stores, period or year, today=today, business=directory.business)
         found = await self.products.bought_together(
             principal,
             meant.product_id,
@@ -133,7 +133,7 @@ class FindRelatedProducts:
         self, principal: Principal, period: str | None, *, in_stock_only: bool, max_rows: int
     ) -> RelatedProducts:
         directory, today = await self._today(principal)
-        days = _resolve(period or "last_30_days", directory, today)
+        days = resolve_period_of(directory.stores, period or "last_30_days", today=today, business=directory.business)
         if days.previous is None:
             raise ValidationError("period", period, "name one that has a period before it")
         found = await self.products.trending_products(
@@ -164,13 +164,4 @@ class FindRelatedProducts:
     async def _today(self, principal: Principal) -> tuple[Directory, date]:
         directory = await self.directory.stores_of(principal)
         choose_stores(directory, None, principal)
-        return directory, self.now().astimezone(ZoneInfo(directory.business.time_zone)).date()
-
-
-def _resolve(period: str, directory: Directory, today: date) -> Period:
-    return resolve_period(
-        period,
-        today=today,
-        business=directory.business,
-        opened_on=min(store.opened_on for store in directory.stores),
-    )
+        return directory, today_of(directory.business, self.now())

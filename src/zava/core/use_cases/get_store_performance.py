@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from zava.core.errors import AuthorizationError, NotFoundError, ValidationError
 from zava.core.insights import Insight, find_insights
 from zava.core.metrics import METRICS, Unit, gross_margin_percent, percent
 from zava.core.model import DateRange, Directory, PerformanceFigures, Principal, SliceSales, Store, Totals
-from zava.core.periods import Period, resolve_period
+from zava.core.periods import Period, resolve_period_of, today_of
 from zava.core.ports import SalesRepository, StoreDirectory
 
 LONGEST_STORE_NAME = 100
@@ -101,12 +100,7 @@ class GetStorePerformance:
         directory = await self.directory.stores_of(principal)
         chosen = choose_stores(directory, store, principal)
         business = directory.business
-        days = resolve_period(
-            period,
-            today=self.now().astimezone(ZoneInfo(business.time_zone)).date(),
-            business=business,
-            opened_on=min(chosen_store.opened_on for chosen_store in chosen),
-        )
+        days = resolve_period_of(chosen, period, today=today_of(business, self.now()), business=business)
         figures = await self.sales.store_performance(principal, [one.store_id for one in chosen], days)
         return StorePerformance(
             store=StoreScope(

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from zava.core.categories import choose_category
-from zava.core.errors import EmbeddingError, ValidationError
+from zava.core.checks import check_range, check_text
+from zava.core.errors import EmbeddingError
 from zava.core.model import Meaning, Principal, ProductFilter, ProductMatch
 from zava.core.ports import EmbeddingProvider, ProductRepository
-from zava.core.texts import check_text
 
 LONGEST_DESCRIPTION = 1_000
 MOST_ROWS = 100
@@ -97,9 +97,3 @@ class SemanticSearchProducts:
             else:
                 return Meaning(provider.model, embedding), MEANING_AND_WORDS
         return None, f"words only, because {reason}"
-
-
-def check_range(field: str, value: int, least: int, most: int) -> None:
-    """Raises unless the number lies within these bounds."""
-    if not least <= value <= most:
-        raise ValidationError(field, value, f"it must be from {least} to {most}")

@@ -18,7 +18,6 @@ wanted AS MATERIALIZED (
 sought AS MATERIALIZED (
     SELECT
         plainto_tsquery('english', retail.plain_sizes(%(query_description)s)) AS words,
-        lower(btrim(%(query_description)s)) AS sku,
         retail.measures(%(query_description)s) AS measures
 ),
 

@@ -1,4 +1,4 @@
-"""Texts that callers send: what PostgreSQL and a model can hold."""
+"""What callers send: texts that PostgreSQL and a model can hold, and numbers within bounds."""
 
 from zava.core.errors import ValidationError
 
@@ -25,3 +25,9 @@ def check_text(field: str, text: str, *, most_bytes: int, empty: str) -> None:
         raise ValidationError(field, size, f"it must be at most {most_bytes:,} bytes and has {size:,}")
     if "\0" in text:
         raise ValidationError(field, None, "it must not contain a NUL character")
+
+
+def check_range(field: str, value: int, least: int, most: int) -> None:
+    """Raises unless the number lies within these bounds."""
+    if not least <= value <= most:
+        raise ValidationError(field, value, f"it must be from {least} to {most}")
