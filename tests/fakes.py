@@ -415,7 +415,13 @@ class FakeSchemaCatalog(SchemaCatalog):
 class FakeSandbox(Sandbox):
     """Understands STORES_QUERY. The one wrong query in the world is any other."""
 
-    async def execute_sales_query(self, principal: Principal, query: str) -> Table:
+    async def execute_sales_query(
+        self,
+        principal: Principal,
+        query: str,
+        *,
+        for_file: bool = False,  # noqa: ARG002
+    ) -> Table:
         mine = visible_stores(principal)
         if query.strip() != STORES_QUERY:
             raise InvalidQueryError('syntax error at or near "nonsense"', query=query, position=1)

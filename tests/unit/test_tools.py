@@ -123,9 +123,9 @@ class Listings(Middleware):
         return await call_next(context)
 
 
-def server_for(person: PersonRow | None = tiny_shop.SEATTLE) -> FastMCP:
-    """The server, with this person at the other end of stdio."""
-    tools = RetailTools(
+def retail_tools() -> RetailTools:
+    """The tools over the tiny shop."""
+    return RetailTools(
         GetStorePerformance(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW),
         AnalyzeSales(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW),
         SemanticSearchProducts(FakeProductRepository(), [FakeEmbeddings()]),
@@ -136,8 +136,12 @@ def server_for(person: PersonRow | None = tiny_shop.SEATTLE) -> FastMCP:
         GetMultipleTableSchemas(FakeSchemaCatalog()),
         lambda: NOW,
     )
+
+
+def server_for(person: PersonRow | None = tiny_shop.SEATTLE) -> FastMCP:
+    """The server, with this person at the other end of stdio."""
     identity = KnownTokens({"token": person.principal} if person else {}, "token")
-    return build_server(tools.specs(), Pipeline(identity.principal, timeout=5), auth=None, version="0.0.0")
+    return build_server(retail_tools().specs(), Pipeline(identity.principal, timeout=5), auth=None, version="0.0.0")
 
 
 @pytest.fixture(params=["auto", "legacy"])

@@ -349,6 +349,10 @@ class ResultColumn:
     type: str
 
 
+# Of an answer as a file.
+MOST_FILE_ROWS = 100_000
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A tabular answer. A row has a value for each column: what JSON can say, numbers as numbers.

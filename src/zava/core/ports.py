@@ -87,8 +87,13 @@ class SchemaCatalog(Protocol):
 class Sandbox(Protocol):
     """What does this SELECT of the caller's own say?"""
 
-    async def execute_sales_query(self, principal: Principal, query: str) -> Table:
+    async def execute_sales_query(self, principal: Principal, query: str, *, for_file: bool = False) -> Table:
         """The rows of any SELECT over the tables of SchemaCatalog, as far as the principal sees them.
+
+        Args:
+            principal: who asks.
+            query: the SELECT.
+            for_file: whether the answer may be as long as a file, with numbers to their last digit.
 
         Raises:
             InvalidQueryError: it is wrong, and PostgreSQL says how.

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar, get_type_hints
 
 import pydantic
@@ -27,11 +27,22 @@ LONGEST_FIELD = 100
 
 
 @dataclass(frozen=True)
+class Link:
+    """Where more of an answer is to be had."""
+
+    uri: str
+    name: str
+    description: str
+    mime_type: str
+
+
+@dataclass(frozen=True)
 class Answer(Generic[Result]):
-    """What a tool found: text for the model, structure for programs."""
+    """What a tool found: text for the model, structure for programs, and perhaps a link for people."""
 
     text: str
     result: Result
+    link: Link | None = None
 
 
 @dataclass(frozen=True)
@@ -98,22 +109,33 @@ class ToolSpec(Generic[Result]):
         return {name: getattr(checked, name) for name in self._arguments.model_fields}
 
     async def answer(self, principal: Principal, arguments: Mapping[str, Any]) -> Answer[Result]:
-        result = await self._function(principal, **arguments)
+        result = await self.result(principal, arguments)
         return Answer(self._text(result), result)
+
+    async def result(self, principal: Principal, arguments: Mapping[str, Any]) -> Result:
+        return await self._function(principal, **arguments)
 
 
 class Pipeline:
     """Takes every call through the same steps. A new concern is a new step here, and nowhere else."""
 
-    def __init__(self, identify: Callable[[], Principal | None], *, timeout: float) -> None:
+    def __init__(
+        self,
+        identify: Callable[[], Principal | None],
+        *,
+        timeout: float,
+        link: Callable[[Principal, str, Mapping[str, Any], Any], Link | None] = lambda *_: None,
+    ) -> None:
         """A pipeline.
 
         Args:
             identify: the principal of the call that is being handled, or None for nobody.
             timeout: seconds after which a call is given up, whatever it waits for.
+            link: where the result of a tool, by name and arguments, is to be had once more.
         """
         self._identify = identify
         self._timeout = timeout
+        self._link = link
 
     async def call(self, spec: ToolSpec[Any], arguments: Mapping[str, Any]) -> Answer[Any] | Failure:
         started = time.monotonic()
@@ -122,7 +144,8 @@ class Pipeline:
             checked = spec.check(arguments)
             async with self._time_limit():
                 with cancelled_on_disconnect():
-                    return await spec.answer(principal, checked)
+                    answer = await spec.answer(principal, checked)
+            return replace(answer, link=self._link(principal, spec.name, arguments, answer.result))
         except asyncio.CancelledError:
             _log_cancelled(spec, started)
             raise

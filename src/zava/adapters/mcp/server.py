@@ -6,10 +6,11 @@ from typing import Any
 from fastmcp import FastMCP
 from fastmcp.server.auth import AuthProvider
 from fastmcp.tools import Tool, ToolResult
-from mcp_types import TextContent, ToolAnnotations
+from mcp_types import ContentBlock, ResourceLink, TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
 from zava.adapters.mcp.completions import complete_with
+from zava.adapters.mcp.csv_files import CSV_TYPE, CSV_URI, CsvFile, CsvTemplate
 from zava.adapters.mcp.disconnect import cancelled_once
 from zava.adapters.mcp.pipeline import Failure, Pipeline, ToolSpec, structured
 from zava.adapters.mcp.prompts import PipelinePrompt
@@ -45,9 +46,13 @@ class PipelineTool(Tool):
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         outcome = await cancelled_once(self._pipeline.call(self._spec, arguments))
-        content = [TextContent(type="text", text=outcome.text)]
+        content: list[ContentBlock] = [TextContent(type="text", text=outcome.text)]
         if isinstance(outcome, Failure):
             return ToolResult(content=content, meta={"zava/error": outcome.error}, is_error=True)
+        if link := outcome.link:
+            content.append(
+                ResourceLink(uri=link.uri, name=link.name, description=link.description, mime_type=link.mime_type)
+            )
         return ToolResult(content=content, structured_content=structured(outcome))
 
 
@@ -58,6 +63,7 @@ def build_server(  # noqa: PLR0913 - all that a client can ask for
     resources: Mapping[str, ToolSpec[Any]] | None = None,
     prompts: Sequence[ToolSpec[str]] = (),
     completions: ToolSpec[tuple[str, ...]] | None = None,
+    files: ToolSpec[CsvFile] | None = None,
     auth: AuthProvider | None,
     version: str,
 ) -> FastMCP:
@@ -69,6 +75,7 @@ def build_server(  # noqa: PLR0913 - all that a client can ask for
         resources: by their URIs, which are templates when they have arguments.
         prompts: whose results are their texts.
         completions: takes the name of an argument, and its value as far as it is written.
+        files: takes the question of a link to a CSV file.
         auth: refuses HTTP requests of nobody; None for stdio, where the pipeline knows who asks.
         version: of this program.
     """
@@ -90,6 +97,8 @@ def build_server(  # noqa: PLR0913 - all that a client can ask for
         server.add_prompt(PipelinePrompt.of(prompt, pipeline))
     if completions:
         complete_with(server, completions, pipeline)
+    if files:
+        server.add_template(CsvTemplate.of(CSV_URI, files, pipeline, CSV_TYPE))
     # Without this hook every call of the 2026 protocol lists all tools first, to look one schema up.
     schemas = {spec.name: spec.parameters for spec in specs}
     server._mcp_server.get_tool_input_schema = schemas.get  # noqa: SLF001

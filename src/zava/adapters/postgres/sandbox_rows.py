@@ -1,6 +1,7 @@
 """What sandbox.run() returns: a JSON array of an object a row, and perhaps a word on what cut it short."""
 
 import json
+from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 # A longer one is no number that JSON's readers agree on: it stays a text.
@@ -26,12 +27,22 @@ def _whole_number(text: str) -> int | str:
     return int(text) if len(text) < MOST_DIGITS else text
 
 
+def _exact_number(text: str) -> Decimal | str:
+    return Decimal(text) if len(text) < MOST_DIGITS else text
+
+
 _decoder = json.JSONDecoder(object_pairs_hook=_Pairs, parse_float=_number, parse_int=_whole_number)
+_exact_decoder = json.JSONDecoder(object_pairs_hook=_Pairs, parse_float=_exact_number, parse_int=_whole_number)
 
 
-def read_rows(answer: str) -> tuple[Rows, Literal["rows", "bytes"] | None]:
-    """The values of each row in the order of the columns, and what cut the answer short."""
-    rows = _decoder.decode(answer)
+def read_rows(answer: str, *, exact: bool = False) -> tuple[Rows, Literal["rows", "bytes"] | None]:
+    """The values of each row in the order of the columns, and what cut the answer short.
+
+    Args:
+        answer: what came back.
+        exact: whether numbers with a point keep all of their digits, as Decimal.
+    """
+    rows = (_exact_decoder if exact else _decoder).decode(answer)
     truncated = rows.pop() if rows and isinstance(rows[-1], str) else None
     return tuple(tuple(_plain(value) for _, value in row) for row in rows), truncated
 

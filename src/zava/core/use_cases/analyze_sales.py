@@ -73,6 +73,11 @@ class SalesAnalysis:
     currency: str
     stores: tuple[str, ...]
 
+    @property
+    def cut(self) -> bool:
+        """Whether there are more rows than these."""
+        return self.row_count < self.slices
+
 
 @dataclass(frozen=True)
 class AnalyzeSales:
@@ -81,6 +86,7 @@ class AnalyzeSales:
     directory: StoreDirectory
     sales: SalesRepository
     now: Callable[[], datetime]
+    most_rows: int = MOST_ROWS
 
     async def __call__(  # noqa: PLR0913 - as callers may ask
         self,
@@ -117,7 +123,7 @@ class AnalyzeSales:
             _known("group_by", name, DIMENSIONS).name for name in _distinct("group_by", group_by, MOST_DIMENSIONS, 0)
         )
         chosen = _filters(filters or {})
-        check_range("limit", limit, 1, MOST_ROWS)
+        check_range("limit", limit, 1, self.most_rows)
         facts = _facts(wanted, {*dimensions, *(name for name, _ in chosen)})
         directory = await self.directory.stores_of(principal)
         stores = choose_stores(directory, None, principal)
