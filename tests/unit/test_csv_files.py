@@ -93,7 +93,7 @@ class House:
         )
 
     def client(self, person: PersonRow = tiny_shop.SEATTLE, mode: str = "auto") -> InMemory:
-        return Client(self.server_for(person), mode=mode)  # type: ignore[arg-type]
+        return Client(self.server_for(person), mode=mode)
 
     async def link(self, tool: str, arguments: dict[str, Any], person: PersonRow = tiny_shop.SEATTLE) -> str:
         async with self.client(person) as client:
