@@ -7,9 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import uvicorn
+from fastmcp import FastMCP
+from fastmcp.server.http import StarletteWithLifespan
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from zava.adapters.mcp.disconnect import DisconnectMiddleware
+from zava.adapters.mcp.progress_streams import ProgressStreams
 from zava.adapters.web.health import health_routes
 from zava.commands.database import Database
 from zava.commands.embed import BATCH, embed
@@ -39,20 +43,39 @@ def answer_stdio(settings: Settings, database: Database, token: str | None) -> N
 async def _answer_http(container: Container, database: Database, listener: socket.socket, welcome: str) -> None:
     async with _ready(container, database):
         server = container.server()
-        app = server.http_app(
-            path="/mcp",
-            middleware=[Middleware(DisconnectMiddleware)],
-            json_response=True,
-            stateless_http=True,
-            host_origin_protection=True,
-            allowed_hosts=LOCAL_HOSTS,
-        )
+        app = _http_app(server)
         app.router.routes.extend(health_routes(container.checks()))
         config = uvicorn.Config(
             app, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_SECONDS
         )
         print(welcome, flush=True)
         await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def _http_app(server: FastMCP) -> StarletteWithLifespan:
+    """Answers in JSON, and in streams where a client asks for progress."""
+
+    def app(*middleware: Middleware, json_response: bool) -> StarletteWithLifespan:
+        return server.http_app(
+            path="/mcp",
+            middleware=[*middleware, Middleware(DisconnectMiddleware)],
+            json_response=json_response,
+            stateless_http=True,
+            host_origin_protection=True,
+            allowed_hosts=LOCAL_HOSTS,
+        )
+
+    streaming = app(json_response=False)
+    answering = app(Middleware(ProgressStreams, streaming), json_response=True)
+    alone = answering.router.lifespan_context
+
+    @asynccontextmanager
+    async def together(starting: Starlette) -> AsyncIterator[None]:
+        async with streaming.router.lifespan_context(streaming), alone(starting):
+            yield
+
+    answering.router.lifespan_context = together
+    return answering
 
 
 async def _answer_stdio(container: Container, database: Database) -> None:

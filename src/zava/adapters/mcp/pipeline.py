@@ -15,6 +15,7 @@ from opentelemetry import trace
 from pydantic import ConfigDict, create_model
 
 from zava.adapters.mcp.disconnect import DisconnectedError, cancelled_on_disconnect
+from zava.adapters.mcp.progress import REPORT_EVERY, Report, report_progress, reported
 from zava.adapters.mcp.schemas import Json, ShortSchema, schema_of, to_json
 from zava.core.errors import AuthorizationError, QueryTimeoutError, ValidationError, ZavaError
 from zava.core.model import Principal
@@ -125,6 +126,8 @@ class Pipeline:
         *,
         timeout: float,
         link: Callable[[Principal, str, Mapping[str, Any], Any], Link | None] = lambda *_: None,
+        report: Report = report_progress,
+        report_every: float = REPORT_EVERY,
     ) -> None:
         """A pipeline.
 
@@ -132,10 +135,14 @@ class Pipeline:
             identify: the principal of the call that is being handled, or None for nobody.
             timeout: seconds after which a call is given up, whatever it waits for.
             link: where the result of a tool, by name and arguments, is to be had once more.
+            report: tells the client how long its call has taken so far.
+            report_every: seconds between two reports, and before the first.
         """
         self._identify = identify
         self._timeout = timeout
         self._link = link
+        self._report = report
+        self._report_every = report_every
 
     async def call(self, spec: ToolSpec[Any], arguments: Mapping[str, Any]) -> Answer[Any] | Failure:
         started = time.monotonic()
@@ -143,7 +150,7 @@ class Pipeline:
             principal = self._principal()
             checked = spec.check(arguments)
             async with self._time_limit():
-                with cancelled_on_disconnect():
+                with cancelled_on_disconnect(), reported(self._report, self._report_every):
                     answer = await spec.answer(principal, checked)
             return replace(answer, link=self._link(principal, spec.name, arguments, answer.result))
         except asyncio.CancelledError:
