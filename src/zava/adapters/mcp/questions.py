@@ -3,7 +3,7 @@
 import hmac
 import json
 import zlib
-from base64 import b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -93,7 +93,7 @@ def _encoded(signed: bytes) -> str:
 def _decoded(token: str) -> bytes:
     """The bytes of a token; none of what is no base64url, or a second way to write the same."""
     try:
-        signed = b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        signed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
     except ValueError:
         return b""
     return signed if _encoded(signed) == token else b""

@@ -2,7 +2,7 @@
 
 import json
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 # A longer one is no number that JSON's readers agree on: it stays a text.
 MOST_DIGITS = 300
@@ -42,9 +42,17 @@ def read_rows(answer: str, *, exact: bool = False) -> tuple[Rows, Literal["rows"
         answer: what came back.
         exact: whether numbers with a point keep all of their digits, as Decimal.
     """
-    rows = (_exact_decoder if exact else _decoder).decode(answer)
-    truncated = rows.pop() if rows and isinstance(rows[-1], str) else None
-    return tuple(tuple(_plain(value) for _, value in row) for row in rows), truncated
+    decoder = _exact_decoder if exact else _decoder
+    rows: list[tuple[object, ...]] = []
+    # One row after the other, so that a long answer leaves memory and processor to others.
+    position = 1
+    while answer[position] != "]":
+        row, position = decoder.raw_decode(answer, position)
+        if isinstance(row, str):
+            return tuple(rows), cast('Literal["rows", "bytes"]', row)
+        rows.append(tuple(_plain(value) for _, value in row))
+        position += answer[position] == ","
+    return tuple(rows), None
 
 
 def _plain(value: Any) -> object:  # noqa: ANN401 - whatever JSON holds
