@@ -59,7 +59,7 @@ MARGIN_SECONDS = 5
 # A query that takes its server process down with it must not be sent again and again.
 SANDBOX_ATTEMPTS = 2
 
-# Of one principal: a file may hold a hundred megabytes while it is made.
+# Of one principal: a file may take 150 MB while it is made.
 FILES_AT_ONCE = 2
 FILES_WAITING = 2
 
