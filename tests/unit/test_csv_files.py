@@ -13,6 +13,7 @@ from fastmcp import Client, FastMCP
 from fastmcp.client.transports import FastMCPTransport
 from fastmcp.exceptions import McpError
 from mcp_types import ResourceLink, TextContent, TextResourceContents
+from starlette.testclient import TestClient
 
 from tests import tiny_shop
 from tests.fakes import STORES_QUERY, FakeSalesRepository, FakeSandbox, FakeStoreDirectory
@@ -211,6 +212,22 @@ async def test_callers_cannot_ask_for_the_rows_of_a_file() -> None:
 async def test_what_is_no_table_has_no_link(tool: str, arguments: dict[str, Any]) -> None:
     async with House().client() as client:
         assert await link_of(client, tool, arguments) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "kinds"),
+    [("2024-11-05", ["text"]), ("2025-03-26", ["text"]), ("2025-06-18", ["text", "resource_link"])],
+)
+def test_a_client_of_a_protocol_that_has_no_links_is_given_none(version: str, kinds: list[str]) -> None:
+    app = House().server_for(tiny_shop.SEATTLE).http_app(json_response=True, stateless_http=True)
+    call = {"name": "analyze_sales", "arguments": BY_CATEGORY}
+    with TestClient(app, base_url="http://127.0.0.1:8000") as http:
+        answer = http.post(
+            "/mcp",
+            json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call},
+            headers={"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": version},
+        )
+    assert [content["type"] for content in answer.json()["result"]["content"]] == kinds
 
 
 async def test_an_error_has_no_link() -> None:

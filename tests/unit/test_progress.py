@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from fastmcp import Client, FastMCP
 from fastmcp.exceptions import ToolError
+from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
 from zava.adapters.mcp.pipeline import Answer, Failure, Pipeline, ToolSpec
@@ -36,7 +37,15 @@ async def nap(principal: Principal, seconds: float) -> Nap:  # noqa: ARG001
     return Nap(seconds)
 
 
+async def short_nap(principal: Principal) -> str:  # noqa: ARG001
+    """Sleeps for a moment."""
+    await asyncio.sleep(0.4)
+    return "slept"
+
+
 NAP = ToolSpec(nap, title="Nap", text=str)
+SHORT_NAP = ToolSpec(short_nap, title="Short nap", text=str)
+TOKEN = {"progressToken": "mine"}
 
 
 class Reports:
@@ -58,7 +67,14 @@ class Reports:
 
 
 def server(*, every: float = EVERY, timeout: float = 5) -> FastMCP:
-    return build_server([NAP], Pipeline(lambda: ADA, timeout=timeout, report_every=every), auth=None, version="0.0.0")
+    return build_server(
+        [NAP],
+        Pipeline(lambda: ADA, timeout=timeout, report_every=every),
+        resources={"zava://nap": SHORT_NAP},
+        prompts=[SHORT_NAP],
+        auth=None,
+        version="0.0.0",
+    )
 
 
 async def call(reports: Reports, seconds: float, *, timeout: float = 5) -> Answer[Nap] | Failure:  # noqa: ASYNC109
@@ -156,6 +172,30 @@ async def test_a_client_that_asks_hears_of_a_call_that_fails_too(mode: str) -> N
         with pytest.raises(ToolError, match="QUERY_TIMEOUT"):
             await client.call_tool("nap", {"seconds": 60})
     assert heard
+
+
+@pytest.mark.parametrize("era", ["2025-11-25", "2026-07-28"])
+@pytest.mark.parametrize(
+    ("method", "parameters"), [("resources/read", {"uri": "zava://nap"}), ("prompts/get", {"name": "short_nap"})]
+)
+def test_resources_and_prompts_report_as_tools_do(method: str, parameters: dict[str, str], era: str) -> None:
+    about = {
+        "io.modelcontextprotocol/protocolVersion": era,
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    }
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**parameters, "_meta": about | TOKEN}}
+    headers = {
+        "Accept": "application/json, text/event-stream",
+        "MCP-Protocol-Version": era,
+        "Mcp-Method": method,
+        "Mcp-Name": next(iter(parameters.values())),
+    }
+    app = server().http_app(json_response=False, stateless_http=True)
+    with TestClient(app, base_url="http://127.0.0.1:8000") as http:
+        text = http.post("/mcp", json=message, headers=headers).text
+    assert text.count("notifications/progress") >= 2
+    assert "slept" in text
 
 
 class Request:

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastmcp import FastMCP
 from fastmcp.server.auth import AuthProvider
+from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
 from mcp_types import ContentBlock, ResourceLink, TextContent, ToolAnnotations
 from pydantic import PrivateAttr
@@ -17,6 +18,8 @@ from zava.adapters.mcp.prompts import PipelinePrompt
 from zava.adapters.mcp.resources import PipelineResource, PipelineTemplate
 
 NAME = "Zava Retail Analytics"
+# The first version of the protocol that has links in answers.
+LINKS_SINCE = "2025-06-18"
 INSTRUCTIONS = (
     "Answers questions about the caller's own stores: sales, returns, margins, targets, stock, products. "
     "Every answer covers exactly the stores the caller may see. Start with get_store_performance; to find a product, "
@@ -49,11 +52,17 @@ class PipelineTool(Tool):
         content: list[ContentBlock] = [TextContent(type="text", text=outcome.text)]
         if isinstance(outcome, Failure):
             return ToolResult(content=content, meta={"zava/error": outcome.error}, is_error=True)
-        if link := outcome.link:
+        if (link := outcome.link) and _knows_links():
             content.append(
                 ResourceLink(uri=link.uri, name=link.name, description=link.description, mime_type=link.mime_type)
             )
         return ToolResult(content=content, structured_content=structured(outcome))
+
+
+def _knows_links() -> bool:
+    """Whether the client takes links in answers: to an older one the whole answer would be malformed."""
+    request = get_context().request_context
+    return request is not None and request.protocol_version >= LINKS_SINCE
 
 
 def build_server(  # noqa: PLR0913 - all that a client can ask for
