@@ -1,7 +1,9 @@
 // Shows the results of tools. Whatever comes from the shop becomes text, never markup.
 
 const NUMBERS = new Set(["int2", "int4", "int8", "numeric", "float4", "float8"]);
+const exact = new Intl.NumberFormat("en-US", { maximumFractionDigits: 20 });
 const format = new Intl.NumberFormat("en-US");
+const days = new Intl.DateTimeFormat("en-US", { dateStyle: "medium", timeZone: "UTC" });
 const signed = new Intl.NumberFormat("en-US", { signDisplay: "exceptZero" });
 
 /** A new element: its attributes, then what is in it, strings as text. */
@@ -38,7 +40,10 @@ function table({ columns, rows, row_count, advice }) {
   const numeric = columns.map((column) => NUMBERS.has(column.type));
   const head = columns.map((column, place) =>
     element("th", { scope: "col", ...(numeric[place] && { class: "number" }) }, column.name));
-  const lines = rows.map((row) => element("tr", {}, ...row.map((value, place) => cell(value, numeric[place]))));
+  // Digits are grouped where numbers are large: a year stays a year.
+  const large = columns.map((_, place) => rows.some((row) => Math.abs(row[place]) >= 10_000));
+  const lines = rows.map((row) =>
+    element("tr", {}, ...row.map((value, place) => cell(value, numeric[place], large[place]))));
   const whole = element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...lines));
   const body = [element("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Rows" }, whole)];
   if (row_count === 0) body.push(element("p", { class: "quiet" }, "No rows: nothing like that in these stores."));
@@ -46,17 +51,16 @@ function table({ columns, rows, row_count, advice }) {
   return { summary: counted(row_count, "row"), body };
 }
 
-function cell(value, numeric) {
+function cell(value, numeric, large) {
   if (value === null) return element("td", { class: "quiet" }, "null");
-  const text = typeof value === "object" ? JSON.stringify(value) : String(value);
-  return element("td", numeric ? { class: "number" } : {}, text);
+  if (numeric) return element("td", { class: "number" }, large ? exact.format(value) : String(value));
+  return element("td", {}, typeof value === "object" ? JSON.stringify(value) : String(value));
 }
 
 function performance({ store, period, metrics, target, top_categories, insights }) {
-  const days = `${store.name}, ${period.first_day} to ${period.last_day}`;
-  const before = period.compared_with;
+  const compared = period.compared_with ? `, compared with ${stretch(period.compared_with)}` : "";
   const body = [
-    element("p", { class: "quiet" }, before ? `${days}; before: ${before.first_day} to ${before.last_day}` : days),
+    element("p", { class: "quiet" }, `${store.name}, ${stretch(period)}${compared}`),
     element("dl", { class: "tiles" }, ...Object.entries(metrics).map(([name, metric]) => tile(name, metric))),
   ];
   if (target) body.push(progress(target, metrics.revenue.currency));
@@ -66,6 +70,10 @@ function performance({ store, period, metrics, target, top_categories, insights 
     element("ul", {}, ...insights.map((insight) => element("li", {}, insight.text))),
   );
   return { summary: `revenue ${figure(metrics.revenue)}`, body };
+}
+
+function stretch({ first_day, last_day }) {
+  return days.formatRange(new Date(first_day), new Date(last_day));
 }
 
 function tile(name, metric) {
@@ -112,8 +120,9 @@ function products({ engine, products }) {
       [product.sku, product.category, similarity === null ? "by words" : `${similarity} % alike`].join(" · ")),
     element("p", {}, product.description),
     stock(product)));
+  const stores = new Set(products.flatMap(({ product }) => product.stock.map(({ store }) => store)));
   return {
-    summary: counted(products.length, "product"),
+    summary: `${counted(products.length, "product")}, stock of ${counted(stores.size, "store")}`,
     body: [
       element("p", { class: "quiet" }, `Found by ${engine}.`),
       element("ol", { class: "products" }, ...found),
@@ -130,7 +139,7 @@ function stock(product) {
 }
 
 function money(value, currency) {
-  return `${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })} ${currency}`;
+  return value.toLocaleString("en-US", { style: "currency", currency });
 }
 
 function counted(number, thing) {

@@ -17,7 +17,7 @@ FROM customers AS c
 JOIN stores AS s USING (store_id)
 ORDER BY c.created_at DESC
 LIMIT 8`,
-  "Somebody else’s store": `SELECT o.order_number, o.order_date, o.total_amount
+  "Only Tacoma": `SELECT o.order_number, o.order_date, o.total_amount
 FROM orders AS o
 JOIN stores AS s USING (store_id)
 WHERE s.name = 'Tacoma'
@@ -135,15 +135,16 @@ function showAnswers(newest) {
   const cards = [...asked.answers.values()].map((answer) => answer.card);
   if (cards.length === 1) cards.push(invitation(newest));
   find("answers").replaceChildren(...cards);
-  const said = [...asked.answers].map(([person, answer]) => `${person.name}: ${answer.summary}`).join(" · ");
-  find("verdict").textContent = asked.answers.size > 1 ? `The same question. ${said}` : said;
+  const said = [...asked.answers].map(([person, answer]) => `${answer.summary} for ${person.name}`).join("; ");
+  find("verdict").textContent = `${asked.answers.size > 1 ? "The same question: " : ""}${said}.`;
   asked.answers.get(newest).card.scrollIntoView({ block: "nearest" });
 }
 
 function card(person, answer, milliseconds, sent) {
   return element("article", { class: "card answer", "aria-label": `Answer to ${person.name}` },
-    element("h3", {}, person.name),
-    element("p", { class: "badge" }, `${answer.summary} · ${milliseconds} ms`),
+    element("hgroup", {},
+      element("h3", {}, person.name),
+      element("p", { class: "badge" }, `${answer.summary} · ${milliseconds} ms`)),
     ...answer.body,
     fold("What the assistant reads", answer.read),
     fold("What was sent", JSON.stringify(sent, null, 2)));
