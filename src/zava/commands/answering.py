@@ -12,10 +12,12 @@ import uvicorn
 from starlette.middleware import Middleware
 
 from zava.adapters.mcp.disconnect import DisconnectMiddleware
+from zava.adapters.postgres.sales_rollup import SalesRollup
 from zava.adapters.web.health import health_routes
 from zava.adapters.web.welcome import welcome_routes
 from zava.commands.database import Database
 from zava.commands.embed import BATCH, embed
+from zava.commands.rollup import keep_rolled_up
 from zava.commands.welcome import plain_welcome, sample_shop_welcome
 from zava.commands.welcome_page import welcome_page
 from zava.container import VERSION, Container, new_container
@@ -88,6 +90,10 @@ async def _ready(container: Container, database: Database) -> AsyncIterator[None
         # The sample shop's products, with the model that costs nothing. Until it is done they are found by words.
         if _embeds_itself(container, database):
             stack.push_async_callback(_stop, asyncio.create_task(_embed(database, sources[0])))
+        if writer_dsn := database.access.writer_dsn:
+            interval = container.settings().database.rollup_interval
+            task = asyncio.create_task(keep_rolled_up(SalesRollup(writer_dsn), interval))
+            stack.push_async_callback(_stop, task)
         logger.info("MCP server startup complete")
         yield
     logger.info("MCP server shutdown complete")

@@ -30,6 +30,7 @@ const find = (id) => document.getElementById(id);
 const ask = find("ask");
 const checked = (name) => document.querySelector(`input[name="${name}"]:checked`).value;
 
+let healthSeen;
 let people;
 let clients;
 let asked = { key: "", answers: new Map(), waiting: false };
@@ -115,10 +116,9 @@ async function askNow() {
   if (key !== asked.key) asked = { key, answers: new Map(), waiting: false };
   setWaiting(true);
   const started = performance.now();
-  const answer = await callTool(person.token, tool, args).then(
-    (result) => ({ ...shown(tool, result), read: textOf(result) }),
-    (error) => ({ ...refusal(error.message), read: error.message }),
-  );
+  const answer = await callTool(person.token, tool, args)
+    .then((result) => ({ ...shown(tool, result), read: textOf(result) }))
+    .catch((error) => ({ ...refusal(error.message), read: error.message }));
   const milliseconds = Math.round(performance.now() - started);
   asked.answers.set(person, { summary: answer.summary, card: card(person, answer, milliseconds, { name: tool, arguments: args }) });
   setWaiting(false);
@@ -200,10 +200,12 @@ async function watchHealth() {
 async function showHealth() {
   const { status, parts } = await fetch("/health/ready").then((response) => response.json())
     .catch(() => ({ status: "not reachable", parts: {} }));
+  // What has not changed is not said again to those who hear it, and stays selected.
+  const seen = JSON.stringify([status, parts]);
+  if (seen === healthSeen) return;
+  healthSeen = seen;
   const health = find("health");
-  const said = { healthy: "Healthy", degraded: "Goes on with less", unhealthy: "Not healthy" }[status] ?? "Not reachable";
-  // Said again only when it has changed, for those who hear it.
-  if (health.textContent !== said) health.textContent = said;
+  health.textContent = { healthy: "Healthy", degraded: "Goes on with less", unhealthy: "Not healthy" }[status] ?? "Not reachable";
   health.dataset.state = status;
   find("parts").replaceChildren(...Object.entries(parts).map(([name, state]) =>
     element("li", { "data-state": state.split(":")[0] },
