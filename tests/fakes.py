@@ -13,11 +13,13 @@ from zoneinfo import ZoneInfo
 from tests import tiny_shop
 from tests.tiny_shop import LineRow, OrderRow, PersonRow, ProductRow, ReturnRow, identify
 from zava.core.errors import AuthorizationError, InvalidQueryError, SetupError
+from zava.core.metrics import ANALYSIS_METRICS
 from zava.core.model import (
     AnalysisQuery,
     Backlog,
     BasketProduct,
     BusinessSettings,
+    ChainStanding,
     ColumnSchema,
     Customer,
     DateRange,
@@ -55,7 +57,7 @@ from zava.core.model import (
     Totals,
     TrendingProduct,
 )
-from zava.core.periods import Period
+from zava.core.periods import Period, add_months
 from zava.core.ports import (
     EmbeddingProvider,
     EmbeddingRepository,
@@ -95,7 +97,7 @@ class FakeStoreDirectory(StoreDirectory):
         mine = visible_stores(principal)
         return Directory(
             stores=tuple(
-                Store(store.store_id, store.name, store.region, store.opened_on)
+                Store(store.store_id, store.name, store.region, store.opened_on, is_online=False)
                 for store in tiny_shop.STORES
                 if store.name in mine
             ),
@@ -139,6 +141,53 @@ class FakeSalesRepository(SalesRepository):
             if in_sight and (keys := _place(query, back.store, back.day, _line_of(back).product)):
                 parts.setdefault(keys, _Part()).refunds.append(back.refund)
         return [Slice(keys[1:], part.totals(query.facts)) for keys, part in parts.items()][: query.most + 1]
+
+    async def chain_standing(self, principal: Principal, days: DateRange, least_shops: int) -> Sequence[ChainStanding]:
+        mine = visible_stores(principal)
+        before = _period_before(days)
+        shops = [
+            store.name
+            for store in tiny_shop.STORES
+            if before and _orders([store.name], days) and _orders([store.name], before)
+        ]
+        least = max(least_shops, 3)
+        if len(mine) != 1 or mine[0] not in shops or len(shops) < least:
+            return []
+        sums = {name: _part(name, days).totals(frozenset(("lines", "orders", "returns"))) for name in shops}
+        standing = []
+        for metric in ANALYSIS_METRICS.values():
+            figures = {name: value for name, total in sums.items() if (value := metric.value(total)) is not None}
+            if mine[0] in figures and len(figures) >= least:
+                higher = sum(value > figures[mine[0]] for value in figures.values())
+                standing.append(ChainStanding(metric.name, 4 * higher // len(figures) + 1, len(figures)))
+        return standing
+
+
+def _period_before(days: DateRange) -> DateRange | None:
+    """The week, month, quarter or year before, if these days are a whole one that is over."""
+    first, after = days.first_day, days.last_day + timedelta(days=1)
+    if after > datetime.now(ZoneInfo(BUSINESS.time_zone)).date():
+        return None
+    if first.weekday() == 0 and days.days == 7:
+        return DateRange(first - timedelta(days=7), first - timedelta(days=1))
+    for months in (1, 3, 12):
+        if first.day == 1 and (first.month - 1) % months == 0 and add_months(first, months) == after:
+            return DateRange(add_months(first, -months), first - timedelta(days=1))
+    return None
+
+
+def _part(store: str, days: DateRange) -> "_Part":
+    orders = _orders([store], days)
+    return _Part(
+        lines=[line for order in orders for line in order.lines],
+        orders={order.order_id for order in orders},
+        customers={order.customer for order in orders},
+        refunds=[
+            back.refund
+            for back in tiny_shop.RETURNS
+            if back.store == store and days.first_day <= back.day <= days.last_day
+        ],
+    )
 
 
 def _line_of(back: ReturnRow) -> LineRow:

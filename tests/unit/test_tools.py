@@ -44,6 +44,7 @@ from zava.core.periods import NAMES, resolve_period
 from zava.core.turns import Turns
 from zava.core.use_cases.analyze_sales import AnalyzeSales
 from zava.core.use_cases.check_inventory import CheckInventory
+from zava.core.use_cases.compare_stores import CompareStores
 from zava.core.use_cases.execute_sales_query import ExecuteSalesQuery
 from zava.core.use_cases.find_order import FindOrder, FoundOrder, OrderCandidate
 from zava.core.use_cases.find_related_products import FindRelatedProducts, RelatedProduct, RelatedProducts
@@ -59,6 +60,7 @@ InMemory = Client[FastMCPTransport]
 TOOLS = [
     "get_store_performance",
     "analyze_sales",
+    "compare_stores",
     "semantic_search_products",
     "find_related_products",
     "check_inventory",
@@ -77,6 +79,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
         "compare_to": "previous_period",
         "totals": True,
     },
+    "compare_stores": {"period": "2025-07", "metrics": ["revenue", "gross_margin_percent"]},
     "semantic_search_products": {"query_description": "nail into wood"},
     "find_related_products": {"kind": "similar", "product": "Claw hammer"},
     "check_inventory": {},
@@ -128,6 +131,7 @@ def server_for(person: PersonRow | None = tiny_shop.SEATTLE) -> FastMCP:
     tools = RetailTools(
         GetStorePerformance(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW),
         AnalyzeSales(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW),
+        CompareStores(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW, quartiles=True, least_shops=3),
         SemanticSearchProducts(FakeProductRepository(), [FakeEmbeddings()]),
         FindRelatedProducts(FakeStoreDirectory(), FakeProductRepository(), lambda: NOW),
         CheckInventory(FakeStoreDirectory(), FakeInventoryRepository(), FakeProductRepository(), lambda: NOW),

@@ -8,6 +8,7 @@ from zava.core.model import (
     AnalysisQuery,
     Backlog,
     BasketProduct,
+    ChainStanding,
     DateRange,
     Directory,
     Embedding,
@@ -54,6 +55,15 @@ class SalesRepository(Protocol):
 
     async def analyze(self, principal: Principal, query: AnalysisQuery) -> Sequence[Slice]:
         """The sums of each slice that has any, in no order; one more than wanted at most."""
+        ...
+
+    async def chain_standing(self, principal: Principal, days: DateRange, least_shops: int) -> Sequence[ChainStanding]:
+        """Where the principal's one shop stands in the chain, by each metric that can be told.
+
+        None unless they see one store, which is no online store; unless the days are a whole week, month, fiscal
+        quarter or fiscal year that is over; and unless so many shops, theirs among them, had sales then and in the week,
+        month, quarter or year before. Fewer than three are never compared.
+        """
         ...
 
 

@@ -8,6 +8,7 @@ from zava.adapters.mcp.schemas import to_json
 from zava.core.model import ColumnSchema, Order, OrderLine, Product, ProductMatch, TableSchema
 from zava.core.use_cases.analyze_sales import SalesAnalysis
 from zava.core.use_cases.check_inventory import InventoryCheck, ProductAtRisk
+from zava.core.use_cases.compare_stores import StoreComparison
 from zava.core.use_cases.execute_sales_query import QueryAnswer
 from zava.core.use_cases.find_order import FoundOrder
 from zava.core.use_cases.find_related_products import RelatedProduct, RelatedProducts
@@ -220,6 +221,36 @@ def analysis_text(result: SalesAnalysis) -> str:
     return (
         f"{_json(table)}\n{totals}{result.row_count}{more} rows; {period}{compared}; money in {result.currency}; "
         f"stores: {_names(result.stores)}"
+    )
+
+
+def comparison_text(result: StoreComparison) -> str:
+    """Compact JSON, column names once; then together, what stands out, and what one needs to know of it."""
+    quarters = ("top", "second", "third", "bottom")
+    period = f"{result.period.first_day} to {result.period.last_day}"
+    compared = result.period.compared_with
+    before = f", _previous is {compared.first_day} to {compared.last_day}" if compared else ""
+    return "\n".join(
+        [
+            _json({"columns": [column.name for column in result.columns], "rows": result.rows}),
+            *([f"totals: {_json(result.totals)}"] if result.totals else []),
+            *(
+                [f"like for like ({_names(result.like_for_like_stores)}): {_json(result.like_for_like)}"]
+                if result.like_for_like
+                else []
+            ),
+            *(
+                f"Outlier: {one.store}, {one.column} {_number(one.value)}, median {_number(one.median)}"
+                for one in result.outliers
+            ),
+            *(
+                f"Your store is in the {quarters[one.quartile - 1]} quarter of {one.metric} among the {one.shops} shops "
+                "of the chain."
+                for one in result.standing
+            ),
+            *result.notes,
+            f"{period}{before}; money in {result.currency}",
+        ]
     )
 
 

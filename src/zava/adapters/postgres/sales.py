@@ -11,7 +11,18 @@ from zava.adapters.postgres.analysis import compile_analysis
 from zava.adapters.postgres.sessions import Answers, PrincipalSessions, Question
 from zava.adapters.postgres.sql import load
 from zava.core.analysis import DIMENSIONS
-from zava.core.model import AnalysisQuery, PerformanceFigures, Principal, Sales, Slice, SliceSales, StockAtRisk, Totals
+from zava.core.model import (
+    AnalysisQuery,
+    ChainStanding,
+    DateRange,
+    PerformanceFigures,
+    Principal,
+    Sales,
+    Slice,
+    SliceSales,
+    StockAtRisk,
+    Totals,
+)
 from zava.core.periods import Period
 from zava.core.ports import SalesRepository
 
@@ -60,6 +71,7 @@ VISITS = Question(load("store_performance_visits"), VisitsRow)
 SLICES = Question(load("store_performance_slices"), SliceRow)
 TARGET = Question(load("store_performance_target"), TargetRow)
 STOCK = Question(load("store_performance_stock"), StockAtRisk)
+STANDING = Question(load("chain_standing"), ChainStanding)
 
 
 @dataclass(frozen=True)
@@ -104,6 +116,10 @@ class PostgresSalesRepository(SalesRepository):
             )
             for row in rows
         ]
+
+    async def chain_standing(self, principal: Principal, days: DateRange, least_shops: int) -> Sequence[ChainStanding]:
+        parameters = {"first_day": days.first_day, "last_day": days.last_day, "least_shops": least_shops}
+        return (await self.sessions.ask(principal, parameters, STANDING))[STANDING]
 
 
 def _key(dimension: str, value: str | int) -> str | int | date:

@@ -112,7 +112,7 @@ class AnalyzeSales:
             ValidationError: a name is unknown, or the combination means nothing. Says what would.
             AuthorizationError: no store is assigned to the principal.
         """
-        wanted = [_known("metrics", name, ANALYSIS_METRICS) for name in _distinct("metrics", metrics, MOST_METRICS, 1)]
+        wanted = choose_metrics(metrics)
         dimensions = tuple(
             _known("group_by", name, DIMENSIONS).name for name in _distinct("group_by", group_by, MOST_DIMENSIONS, 0)
         )
@@ -174,6 +174,15 @@ class AnalyzeSales:
     async def _everything(self, principal: Principal, query: AnalysisQuery) -> Totals:
         slices = await self.sales.analyze(principal, replace(query, dimensions=()))
         return slices[0].totals if slices else ZERO
+
+
+def choose_metrics(names: Sequence[str]) -> list[Metric]:
+    """The metrics of these names, one to MOST_METRICS.
+
+    Raises:
+        ValidationError: there is none of a name; says which is nearest.
+    """
+    return [_known("metrics", name, ANALYSIS_METRICS) for name in _distinct("metrics", names, MOST_METRICS, 1)]
 
 
 def _distinct(field: str, names: Sequence[str], most: int, least: int) -> list[str]:
