@@ -61,8 +61,8 @@ class SalesRepository(Protocol):
         """Where the principal's one shop stands in the chain, by each metric that can be told.
 
         None unless they see one store, which is no online store; unless the days are a whole week, month, fiscal
-        quarter or fiscal year that is over; and unless so many shops, theirs among them, had sales then and in the week,
-        month, quarter or year before. Fewer than three are never compared.
+        quarter or fiscal year that is over; and unless so many shops, theirs among them, had sales in it and in the one
+        before. Fewer than three are never compared.
         """
         ...
 

@@ -225,33 +225,20 @@ def analysis_text(result: SalesAnalysis) -> str:
 
 
 def comparison_text(result: StoreComparison) -> str:
-    """Compact JSON, column names once; then together, what stands out, and what one needs to know of it."""
-    quarters = ("top", "second", "third", "bottom")
-    period = f"{result.period.first_day} to {result.period.last_day}"
+    """Compact JSON, column names once; then all stores together, and what one needs to know of it."""
+    table = {"columns": [column.name for column in result.columns], "rows": result.rows}
+    lines = [_json(table)]
+    if result.totals:
+        lines.append(f"totals: {_json(result.totals)}")
+    if result.like_for_like:
+        alike = "as the totals" if result.like_for_like == result.totals else _json(result.like_for_like)
+        lines.append(f"like for like, {_names(result.like_for_like_stores)}: {alike}")
+    lines += [f"outliers in {column}: {_names(stores)}" for column, stores in result.outliers.items()]
+    lines += result.notes
     compared = result.period.compared_with
-    before = f", _previous is {compared.first_day} to {compared.last_day}" if compared else ""
-    return "\n".join(
-        [
-            _json({"columns": [column.name for column in result.columns], "rows": result.rows}),
-            *([f"totals: {_json(result.totals)}"] if result.totals else []),
-            *(
-                [f"like for like ({_names(result.like_for_like_stores)}): {_json(result.like_for_like)}"]
-                if result.like_for_like
-                else []
-            ),
-            *(
-                f"Outlier: {one.store}, {one.column} {_number(one.value)}, median {_number(one.median)}"
-                for one in result.outliers
-            ),
-            *(
-                f"Your store is in the {quarters[one.quartile - 1]} quarter of {one.metric} among the {one.shops} shops "
-                "of the chain."
-                for one in result.standing
-            ),
-            *result.notes,
-            f"{period}{before}; money in {result.currency}",
-        ]
-    )
+    previous = f", _previous is {compared.first_day} to {compared.last_day}" if compared else ""
+    lines.append(f"{result.period.first_day} to {result.period.last_day}{previous}; money in {result.currency}")
+    return "\n".join(lines)
 
 
 def _json(value: object) -> str:

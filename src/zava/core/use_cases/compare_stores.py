@@ -22,15 +22,7 @@ ComparedRow: TypeAlias = tuple[str | int | Decimal | None, ...]
 LEAST_SHOPS_FOR_OUTLIERS = 5
 OUTLIER_DEVIATIONS = 5
 
-
-@dataclass(frozen=True, slots=True)
-class Outlier:
-    """A figure far from the median: by more than OUTLIER_DEVIATIONS median absolute deviations."""
-
-    store: str
-    column: str
-    value: Decimal
-    median: Decimal
+QUARTERS = ("top", "second", "third", "bottom")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +30,24 @@ class StoreComparison:
     """Stores side by side.
 
     Attributes:
-        rows: a value a column, a row a store; the highest by the first metric come first. Rank 1 is the highest. A change
-            is that of a store which was open during all of both periods.
-        totals: of all stores together, by column; None with one store.
-        like_for_like: of those that were open during all of both periods; None when there are none.
-        outliers: among the shops that were open during the whole period.
-        standing: of one's only shop in the chain.
-        notes: sentences on what is left out, and why.
+        rows: a value a column, a row a store; the highest by the first metric come first. Rank 1 is the highest. A
+            change is that of a store which was open during all of both periods.
+        totals: of all stores together, by column; nothing with one store.
+        like_for_like: of those that were open during all of both periods; nothing when there are none.
+        like_for_like_stores: their names.
+        outliers: shops with figures or changes far from those of most, by column.
+        quartiles: of one's only shop in the chain, by metric; 1 is the quarter with the highest figures.
+        notes: sentences on where the shop stands, what is left out, and why.
         currency: of all money.
     """
 
     columns: tuple[ResultColumn, ...]
     rows: tuple[ComparedRow, ...]
-    totals: Figures | None
-    like_for_like: Figures | None
+    totals: Figures
+    like_for_like: Figures
     like_for_like_stores: tuple[str, ...]
-    outliers: tuple[Outlier, ...]
-    standing: tuple[ChainStanding, ...]
+    outliers: dict[str, tuple[str, ...]]
+    quartiles: dict[str, int]
     notes: tuple[str, ...]
     period: PeriodDates
     currency: str
@@ -108,24 +101,35 @@ class CompareStores:
             )
             for store in stores
         }
-        several = len(mine) > 1
-        totals = await self._together(principal, wanted, query, days.previous) if several else None
-        like_for_like = None
-        if several and alike:
-            only = replace(query, filters=(("store", tuple(store.name for store in alike)),))
-            like_for_like = totals if alike == stores else await self._together(principal, wanted, only, days.previous)
-        settled = [store.name for store in stores if not store.is_online and store.opened_on <= days.elapsed.first_day]
-        standing, reasons = ((), ()) if several else await self._standing(principal, mine[0], wanted, days.elapsed)
-        columns = _columns(wanted, compared=days.previous is not None, several=several)
+        columns = _columns(wanted, compared=days.previous is not None, several=len(mine) > 1)
+        shops = [store for store in stores if not store.is_online]
+        totals: Figures = {}
+        like_for_like: Figures = {}
+        outliers: dict[str, tuple[str, ...]] = {}
+        quartiles: dict[str, int] = {}
+        if len(mine) == 1:
+            standing = await self._standing(principal, mine[0], wanted, days.elapsed)
+            quartiles = {one.metric: one.quartile for one in standing}
+            notes = tuple(map(_sentence, standing)) or (self._silence(mine[0]),)
+        else:
+            totals = await self._together(principal, wanted, query, days.previous)
+            if alike:
+                only = replace(query, filters=(("store", tuple(store.name for store in alike)),))
+                like_for_like = (
+                    totals if alike == stores else await self._together(principal, wanted, only, days.previous)
+                )
+            settled = [store.name for store in shops if store.opened_on <= days.elapsed.first_day]
+            outliers = dict(_outliers({name: figures[name] for name in settled}))
+            notes = tuple(_notes(mine, stores, alike, days))
         return StoreComparison(
             columns=columns,
-            rows=_rows(columns, figures, [store.name for store in stores if not store.is_online], totals),
+            rows=_rows(columns, figures, [store.name for store in shops], totals),
             totals=totals,
             like_for_like=like_for_like,
             like_for_like_stores=tuple(store.name for store in alike) if like_for_like else (),
-            outliers=tuple(_outliers({name: figures[name] for name in settled})) if several else (),
-            standing=standing,
-            notes=tuple(_notes(mine, stores, alike, days)) if several else reasons,
+            outliers=outliers,
+            quartiles=quartiles,
+            notes=notes,
             period=period_dates(days, business.time_zone),
             currency=business.currency,
         )
@@ -149,21 +153,29 @@ class CompareStores:
 
     async def _standing(
         self, principal: Principal, store: Store, wanted: Sequence[Metric], days: DateRange
-    ) -> tuple[tuple[ChainStanding, ...], tuple[str, ...]]:
-        """Where the store stands, and why that is not told."""
+    ) -> list[ChainStanding]:
+        """Where the store stands by each metric of which that is told."""
+        if not self.quartiles or store.is_online:
+            return []
+        told = {one.metric: one for one in await self.sales.chain_standing(principal, days, self.least_shops)}
+        return [told[metric.name] for metric in wanted if metric.name in told]
+
+    def _silence(self, store: Store) -> str:
+        """Why it is not told where the store stands."""
         if not self.quartiles:
-            return (), ("You see one store, and where it stands in the chain is not told here.",)
+            return "Where a store stands in the chain is not told here."
         if store.is_online:
-            return (), ("The online store is not compared with shops.",)
-        told = await self.sales.chain_standing(principal, days, self.least_shops)
-        names = [metric.name for metric in wanted]
-        if standing := sorted((one for one in told if one.metric in names), key=lambda one: names.index(one.metric)):
-            return tuple(standing), ()
-        return (), (
-            "Where your store stands in the chain is told of a whole week, month, fiscal quarter or fiscal year that is "
-            "over, such as last_week, last_month, 2026-Q2 or 2025, when your shop and as many others that at least "
-            f"{self.least_shops} are compared had sales in it and in the one before.",
+            return "The online store is not compared with shops."
+        return (
+            "Where your store stands in the chain is told for a whole week, month, fiscal quarter or fiscal year that "
+            "is over, such as last_week, last_month, 2026-Q2 or 2025; and only if yours and others, at least "
+            f"{self.least_shops} shops in all, had sales in it and in the one before."
         )
+
+
+def _sentence(standing: ChainStanding) -> str:
+    quarter = QUARTERS[standing.quartile - 1]
+    return f"Your store is in the {quarter} quarter of {standing.metric} in the chain of {standing.shops} shops."
 
 
 def _change_of(metric: Metric) -> str:
@@ -222,20 +234,17 @@ def _rows(
     return tuple(tuple(cell(name, column.name) for column in columns) for name in sorted(figures, key=place))
 
 
-def _outliers(figures: Mapping[str, Figures]) -> Iterator[Outlier]:
-    """The figures and changes that are far from those of most stores."""
-    columns = next(iter(figures.values()), {})
-    for column in columns:
+def _outliers(figures: Mapping[str, Figures]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Who has a figure or a change that is far from the median, by column."""
+    for column in next(iter(figures.values()), {}):
         known = {name: value for name, one in figures.items() if (value := one[column]) is not None}
         if column.endswith("_previous") or len(known) < LEAST_SHOPS_FOR_OUTLIERS:
             continue
         middle = median(known.values())
         usual = median(abs(value - middle) for value in known.values())
-        # Where most are the same, whoever differs is no outlier for that.
-        if usual:
-            for name, value in known.items():
-                if abs(value - middle) > OUTLIER_DEVIATIONS * usual:
-                    yield Outlier(name, column, value, middle)
+        # Where most are the same, whoever differs a little is no outlier for that.
+        if usual and (far := [name for name in known if abs(known[name] - middle) > OUTLIER_DEVIATIONS * usual]):
+            yield column, tuple(far)
 
 
 def _notes(mine: Sequence[Store], stores: Sequence[Store], alike: Sequence[Store], days: Period) -> Iterator[str]:
@@ -244,7 +253,7 @@ def _notes(mine: Sequence[Store], stores: Sequence[Store], alike: Sequence[Store
     if days.previous and (later := [store.name for store in stores if store not in alike]):
         yield f"No change, since not open during all of both periods: {', '.join(later)}."
     if online := [store.name for store in stores if store.is_online]:
-        yield f"No shop, so without a rank and no outlier: {', '.join(online)}."
+        yield f"Online, so without a rank and never an outlier: {', '.join(online)}."
     yield (
         f"Outliers are more than {OUTLIER_DEVIATIONS} median absolute deviations from the median of "
         f"{LEAST_SHOPS_FOR_OUTLIERS} shops or more."
