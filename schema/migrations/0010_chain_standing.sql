@@ -15,64 +15,62 @@ SET LOCAL ROLE zava_owner;
 
 CREATE FUNCTION retail.chain_standing(first_day date, last_day date, least_shops integer)
 RETURNS TABLE (metric text, quartile integer, shops integer)
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
+-- A plan for these days and shops: one for any would look up the order of each line.
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+    mine uuid[] := access.my_stores();
+    enough integer := greatest(least_shops, 3);
+    previous_first_day date;
+    compared uuid[];
+BEGIN
+    -- The week, month, quarter or year before, if these days are a whole one that is over.
+    SELECT chain_standing.first_day - unit.length INTO previous_first_day
+    FROM retail.business_settings AS business
+    CROSS JOIN LATERAL (
+        SELECT
+            extract(day FROM chain_standing.first_day) = 1 AS month_begins,
+            (extract(month FROM chain_standing.first_day)::integer + 12 - business.fiscal_year_starts_in) % 12 AS month
+    ) AS fiscal
+    CROSS JOIN LATERAL (
+        VALUES
+            (interval '7 days', extract(isodow FROM chain_standing.first_day) = business.week_starts_on),
+            (interval '1 month', fiscal.month_begins),
+            (interval '3 months', fiscal.month_begins AND fiscal.month % 3 = 0),
+            (interval '12 months', fiscal.month_begins AND fiscal.month = 0)
+    ) AS unit (length, begins)
+    WHERE unit.begins
+        AND (chain_standing.first_day + unit.length)::date - 1 = chain_standing.last_day
+        AND chain_standing.last_day < (now() AT TIME ZONE business.time_zone)::date;
+    IF NOT FOUND OR cardinality(mine) <> 1 THEN
+        RETURN;
+    END IF;
+
+    compared := ARRAY(
+        SELECT shop.store_id
+        FROM retail.stores AS shop
+        WHERE NOT shop.is_online
+            AND EXISTS (
+                SELECT FROM retail.orders AS sale
+                WHERE sale.store_id = shop.store_id
+                    AND sale.order_date BETWEEN chain_standing.first_day AND chain_standing.last_day
+                    AND sale.status <> 'cancelled'
+            )
+            AND EXISTS (
+                SELECT FROM retail.orders AS sale
+                WHERE sale.store_id = shop.store_id
+                    AND sale.order_date >= previous_first_day AND sale.order_date < chain_standing.first_day
+                    AND sale.status <> 'cancelled'
+            )
+    );
+    IF cardinality(compared) < enough OR mine[1] <> ALL (compared) THEN
+        RETURN;
+    END IF;
+
+    RETURN QUERY
     WITH
-    asking AS (
-        SELECT mine.stores[1] AS store_id
-        FROM (SELECT access.my_stores() AS stores) AS mine
-        WHERE cardinality(mine.stores) = 1
-    ),
-
-    -- The whole week, month, quarter or year that these days are; no row when they are none, or not over.
-    period AS (
-        SELECT
-            chain_standing.first_day,
-            chain_standing.last_day,
-            (chain_standing.first_day - unit.length)::date AS previous_first_day
-        FROM retail.business_settings AS business
-        CROSS JOIN LATERAL (
-            SELECT
-                extract(day FROM chain_standing.first_day) = 1 AS month_begins,
-                (extract(month FROM chain_standing.first_day)::integer + 12 - business.fiscal_year_starts_in) % 12 AS month
-        ) AS fiscal
-        CROSS JOIN LATERAL (
-            VALUES
-                (interval '7 days', extract(isodow FROM chain_standing.first_day) = business.week_starts_on),
-                (interval '1 month', fiscal.month_begins),
-                (interval '3 months', fiscal.month_begins AND fiscal.month % 3 = 0),
-                (interval '12 months', fiscal.month_begins AND fiscal.month = 0)
-        ) AS unit (length, begins)
-        WHERE unit.begins
-            AND (chain_standing.first_day + unit.length)::date - 1 = chain_standing.last_day
-            AND chain_standing.last_day < (now() AT TIME ZONE business.time_zone)::date
-    ),
-
-    compared AS (
-        SELECT
-            period.first_day,
-            period.last_day,
-            array_agg(shop.store_id) AS shops
-        FROM period
-        INNER JOIN retail.stores AS shop ON NOT shop.is_online
-        WHERE EXISTS (
-            SELECT FROM retail.orders AS sale
-            WHERE sale.store_id = shop.store_id
-                AND sale.order_date BETWEEN period.first_day AND period.last_day
-                AND sale.status <> 'cancelled'
-        )
-        AND EXISTS (
-            SELECT FROM retail.orders AS sale
-            WHERE sale.store_id = shop.store_id
-                AND sale.order_date >= period.previous_first_day AND sale.order_date < period.first_day
-                AND sale.status <> 'cancelled'
-        )
-        GROUP BY period.first_day, period.last_day
-        HAVING count(*) >= greatest(chain_standing.least_shops, 3)
-            AND bool_or(shop.store_id IN (SELECT asking.store_id FROM asking))
-    ),
-
     lines AS (
         SELECT
             item.store_id,
@@ -80,11 +78,13 @@ BEGIN ATOMIC
             sum(item.line_total - item.quantity * item.unit_cost) AS gross_margin,
             sum(item.quantity) AS units,
             sum(item.discount_amount) AS discount_amount
-        FROM compared
-        INNER JOIN retail.order_items AS item
-            ON item.store_id = ANY (compared.shops) AND item.order_date BETWEEN compared.first_day AND compared.last_day
+        FROM retail.order_items AS item
         INNER JOIN retail.orders AS sale ON item.store_id = sale.store_id AND item.order_id = sale.order_id
-        WHERE sale.status <> 'cancelled'
+        WHERE item.store_id = ANY (compared)
+            AND item.order_date BETWEEN chain_standing.first_day AND chain_standing.last_day
+            AND sale.store_id = ANY (compared)
+            AND sale.order_date BETWEEN chain_standing.first_day AND chain_standing.last_day
+            AND sale.status <> 'cancelled'
         GROUP BY item.store_id
     ),
 
@@ -93,10 +93,10 @@ BEGIN ATOMIC
             sale.store_id,
             count(*) AS orders,
             count(DISTINCT sale.customer_id) AS customers
-        FROM compared
-        INNER JOIN retail.orders AS sale
-            ON sale.store_id = ANY (compared.shops) AND sale.order_date BETWEEN compared.first_day AND compared.last_day
-        WHERE sale.status <> 'cancelled'
+        FROM retail.orders AS sale
+        WHERE sale.store_id = ANY (compared)
+            AND sale.order_date BETWEEN chain_standing.first_day AND chain_standing.last_day
+            AND sale.status <> 'cancelled'
         GROUP BY sale.store_id
     ),
 
@@ -104,9 +104,9 @@ BEGIN ATOMIC
         SELECT
             goods.store_id,
             sum(goods.refund_amount) AS returned_amount
-        FROM compared
-        INNER JOIN retail.returns AS goods
-            ON goods.store_id = ANY (compared.shops) AND goods.returned_on BETWEEN compared.first_day AND compared.last_day
+        FROM retail.returns AS goods
+        WHERE goods.store_id = ANY (compared)
+            AND goods.returned_on BETWEEN chain_standing.first_day AND chain_standing.last_day
         GROUP BY goods.store_id
     ),
 
@@ -165,8 +165,8 @@ BEGIN ATOMIC
         (4 * (ranked.place - 1) / ranked.shops + 1)::integer,
         ranked.shops::integer
     FROM ranked
-    INNER JOIN asking ON ranked.store_id = asking.store_id
-    WHERE ranked.shops >= greatest(chain_standing.least_shops, 3);
-END;
+    WHERE ranked.store_id = mine[1] AND ranked.shops >= enough;
+END
+$$;
 COMMENT ON FUNCTION retail.chain_standing(date, date, integer) IS 'In which quarter of the chain the one shop of whoever asks stands, by metric. 1 is the highest figures.';
 GRANT EXECUTE ON FUNCTION retail.chain_standing(date, date, integer) TO zava_reader;
