@@ -60,10 +60,10 @@ class Chain(StoreDirectory):
         ]
         return Directory(tuple(stores), sees_all_stores=True, business=BUSINESS)
 
-    async def compare(self, period: str = "2026-03") -> StoreComparison:
+    async def compare(self, metric: str = "revenue") -> StoreComparison:
         sales = SalesOf(self.revenue)
         use_case = CompareStores(self, sales, lambda: NOW, quartiles=True, least_shops=3)
-        return await use_case(SOMEBODY, period, ["revenue"])
+        return await use_case(SOMEBODY, "2026-03", [metric])
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,8 @@ async def test_what_has_no_value_has_no_rank_and_comes_last() -> None:
     result = await compare(["average_order_value"], "2026-02")
     assert [row[0] for row in result.rows] == ["Tacoma", "Seattle", "Bellevue"]
     assert by_store(result)["Bellevue"]["average_order_value_rank"] is None
+    result = await Chain({"None": (0, 1), "Less": (-5, 1)}).compare("average_order_value")
+    assert [row[0] for row in result.rows] == ["Less", "None"]
 
 
 async def test_totals_and_shares_are_of_all_stores() -> None:
@@ -164,6 +166,13 @@ async def test_a_store_that_opens_later_is_not_compared() -> None:
     result = await Chain({"Old": (1, 1), "New": (0, 0)}, {"New": date(2026, 4, 1)}).compare()
     assert list(by_store(result)) == ["Old"]
     assert "Not open yet: New." in result.notes
+
+
+async def test_a_store_that_sold_something_before_it_opened_is_compared_all_the_same() -> None:
+    result = await Chain({"Old": (1, 1), "Early": (5, 0)}, {"Early": date(2026, 4, 1)}).compare()
+    assert list(by_store(result)) == ["Early", "Old"]
+    assert result.totals["revenue"] == 6
+    assert result.like_for_like_stores == ("Old",)
 
 
 async def test_of_all_time_there_is_no_change() -> None:
