@@ -20,7 +20,7 @@ from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.sales import PostgresSalesRepository
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.core.errors import AuthorizationError
-from zava.core.metrics import ANALYSIS_METRICS
+from zava.core.metrics import ANALYSIS_METRICS, CHAIN_METRICS
 from zava.core.model import ChainStanding, DateRange, Principal, Totals
 
 JULY = DateRange(date(2025, 7, 1), date(2025, 7, 31))
@@ -35,7 +35,7 @@ def quartiles(standing: Sequence[ChainStanding]) -> dict[str, int]:
 
 async def test_every_metric_is_told_of_ones_own_shop_and_means_what_it_means_elsewhere(ports: Ports) -> None:
     told = await ports.sales.chain_standing(tiny_shop.SEATTLE.principal, JULY, 3)
-    assert {one.metric for one in told} == set(ANALYSIS_METRICS)
+    assert {one.metric for one in told} == CHAIN_METRICS
     assert {one.shops for one in told} == {3}
     expected = await FakeSalesRepository().chain_standing(tiny_shop.SEATTLE.principal, JULY, 3)
     assert sorted(told, key=repr) == sorted(expected, key=repr)
@@ -240,7 +240,7 @@ async def test_each_shop_is_in_the_quarter_that_its_place_says(
     for name, person in MANAGERS.items():
         told = await sales.chain_standing(person.principal, days, 5)
         assert {one.shops for one in told} == ({len(compared)} if name in compared else set())
-        assert {one.metric for one in told} == (set(ANALYSIS_METRICS) if name in compared else set())
+        assert {one.metric for one in told} == (CHAIN_METRICS if name in compared else set())
         for one in told:
             values = [figure for total in sums.values() if (figure := exact(one.metric, total)) is not None]
             own = exact(one.metric, sums[name])
@@ -305,7 +305,7 @@ def test_what_is_not_over_is_not_told(chain: TestDatabase) -> None:
         connection.execute("RESET ROLE")
         seal(connection, MANAGERS["Shop 1"].principal)
         connection.execute("SET LOCAL ROLE zava_reader")
-        assert connection.execute(ask, [-1]).fetchone() == (len(ANALYSIS_METRICS) - 2,)
+        assert connection.execute(ask, [-1]).fetchone() == (len(CHAIN_METRICS) - 2,)
         assert connection.execute(ask, [0]).fetchone() == (0,)
         assert connection.execute(ask, [1]).fetchone() == (0,)
 

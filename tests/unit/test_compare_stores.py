@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from tests import tiny_shop
-from tests.fakes import BUSINESS, FakeSalesRepository, FakeStoreDirectory
+from tests.fakes import AS_OF, BUSINESS, FakeSalesRepository, FakeStoreDirectory
 from tests.tiny_shop import PersonRow, identify
 from zava.core.errors import AuthorizationError, ValidationError
-from zava.core.metrics import ANALYSIS_METRICS
+from zava.core.metrics import ANALYSIS_METRICS, CHAIN_METRICS
 from zava.core.model import (
+    AnalysisFigures,
     AnalysisQuery,
     Directory,
     Principal,
@@ -72,13 +73,14 @@ class SalesOf(FakeSalesRepository):
 
     revenue: Mapping[str, tuple[int, int]]
 
-    async def analyze(self, principal: Principal, query: AnalysisQuery) -> Sequence[Slice]:  # noqa: ARG002
+    async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:  # noqa: ARG002
         wanted = dict(query.filters).get("store", tuple(self.revenue))
         month = 0 if query.days.first_day >= MARCH else 1
         sold = {name: figures[month] for name, figures in self.revenue.items() if name in wanted and figures[month]}
-        if not query.dimensions:
-            return [Slice((), revenue_of(sum(sold.values())))] if sold else []
-        return [Slice((name,), revenue_of(figure)) for name, figure in sold.items()]
+        slices = [Slice((name,), revenue_of(figure)) for name, figure in sold.items()]
+        if sold and not query.dimensions:
+            slices = [Slice((), revenue_of(sum(sold.values())))]
+        return AnalysisFigures(tuple(slices), AS_OF, (), 0)
 
 
 def revenue_of(figure: int) -> Totals:
@@ -271,6 +273,27 @@ async def test_the_operator_says_among_how_many_shops_and_whether_at_all() -> No
 async def test_the_online_store_is_not_compared_with_shops() -> None:
     result = await Chain({"Online": (9, 9)}, online="Online").compare()
     assert (result.quartiles, result.notes) == ({}, ("The online store is not compared with shops.",))
+
+
+async def test_some_metrics_are_not_told_by_quarters_and_that_is_said() -> None:
+    result = await compare(["new_customers", "target_progress"], "2025-07", tiny_shop.SEATTLE)
+    assert result.quartiles == {}
+    (note,) = result.notes
+    assert note.startswith("Where your store stands in the chain is told by average_order_value, customers, ")
+    assert set(ANALYSIS_METRICS) > CHAIN_METRICS
+    assert (await compare(["new_customers", "revenue"], "2025-07", tiny_shop.SEATTLE)).quartiles == {"revenue": 2}
+
+
+async def test_progress_to_targets_is_compared_in_whole_months() -> None:
+    rows = by_store(await compare(["target_progress"]))
+    assert {name: row["target_progress"] for name, row in rows.items()} == {
+        "Tacoma": Decimal("77.5"),
+        "Seattle": Decimal("72.7"),
+        "Bellevue": None,
+    }
+    assert rows["Seattle"]["target_progress_previous"] == Decimal("73.0")
+    with pytest.raises(ValidationError, match="targets are for whole months"):
+        await compare(["target_progress"], "yesterday")
 
 
 async def test_several_stores_are_compared_with_each_other_and_not_with_the_chain() -> None:

@@ -5,6 +5,8 @@ from typing import Protocol
 from uuid import UUID
 
 from zava.core.model import (
+    AnalysisFigures,
+    AnalysisPlan,
     AnalysisQuery,
     Backlog,
     BasketProduct,
@@ -24,7 +26,6 @@ from zava.core.model import (
     ProductFilter,
     ProductMatch,
     SimilarProduct,
-    Slice,
     Table,
     TableSchema,
     TrendingProduct,
@@ -53,7 +54,7 @@ class SalesRepository(Protocol):
         """The figures of these stores together; a store the principal does not see adds nothing."""
         ...
 
-    async def analyze(self, principal: Principal, query: AnalysisQuery) -> Sequence[Slice]:
+    async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
         """The sums of each slice that has any, in no order; one more than wanted at most."""
         ...
 
@@ -64,6 +65,10 @@ class SalesRepository(Protocol):
         quarter or fiscal year that is over; and unless so many shops, theirs among them, had sales in it and in the one
         before. Fewer than three are never compared.
         """
+        ...
+
+    def explain(self, query: AnalysisQuery) -> AnalysisPlan:
+        """How analyze finds them."""
         ...
 
 

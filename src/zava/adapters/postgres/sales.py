@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
@@ -12,6 +12,8 @@ from zava.adapters.postgres.sessions import Answers, PrincipalSessions, Question
 from zava.adapters.postgres.sql import load
 from zava.core.analysis import DIMENSIONS
 from zava.core.model import (
+    AnalysisFigures,
+    AnalysisPlan,
     AnalysisQuery,
     ChainStanding,
     DateRange,
@@ -60,6 +62,15 @@ class AnalysisRow:
     customers: int
     returned_amount: Decimal
     discount_amount: Decimal
+    repeat_customers: int
+    new_customers: int
+    revenue_target: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class RollupRow:
+    as_of: datetime
+    unrolled_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,7 @@ SLICES = Question(load("store_performance_slices"), SliceRow)
 TARGET = Question(load("store_performance_target"), TargetRow)
 STOCK = Question(load("store_performance_stock"), StockAtRisk)
 STANDING = Question(load("chain_standing"), ChainStanding)
+ROLLUP = Question(load("analyze_rollup"), RollupRow)
 
 
 @dataclass(frozen=True)
@@ -97,11 +109,12 @@ class PostgresSalesRepository(SalesRepository):
         answers = await self.sessions.ask(principal, parameters, VISITS, SLICES, TARGET, STOCK)
         return _figures(answers)
 
-    async def analyze(self, principal: Principal, query: AnalysisQuery) -> Sequence[Slice]:
-        text, parameters = compile_analysis(query)
-        question = Question(text, AnalysisRow)
-        rows = (await self.sessions.ask(principal, parameters, question))[question]
-        return [
+    async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
+        compiled = compile_analysis(query)
+        question = Question(compiled.sql, AnalysisRow)
+        answers = await self.sessions.ask(principal, compiled.parameters, question, ROLLUP)
+        (rollup,) = answers[ROLLUP]
+        slices = tuple(
             Slice(
                 tuple(map(_key, query.dimensions, row.keys)),
                 Totals(
@@ -112,10 +125,19 @@ class PostgresSalesRepository(SalesRepository):
                     customers=row.customers,
                     returned_amount=row.returned_amount,
                     discount_amount=row.discount_amount,
+                    repeat_customers=row.repeat_customers,
+                    new_customers=row.new_customers,
+                    revenue_target=row.revenue_target,
                 ),
             )
-            for row in rows
-        ]
+            for row in answers[question]
+        )
+        return AnalysisFigures(slices, rollup.as_of, compiled.tables, rollup.unrolled_days)
+
+    def explain(self, query: AnalysisQuery) -> AnalysisPlan:
+        compiled = compile_analysis(query)
+        parameters = {name: str(value) for name, value in compiled.parameters.items() if value is not None}
+        return AnalysisPlan(compiled.tables, compiled.sql.strip(), parameters)
 
     async def chain_standing(self, principal: Principal, days: DateRange, least_shops: int) -> Sequence[ChainStanding]:
         parameters = {"first_day": days.first_day, "last_day": days.last_day, "least_shops": least_shops}

@@ -7,11 +7,21 @@ from decimal import Decimal
 from statistics import median
 from typing import TypeAlias
 
-from zava.core.metrics import Metric, change, percent
-from zava.core.model import AnalysisQuery, ChainStanding, DateRange, Fact, Principal, ResultColumn, Store, Totals
+from zava.core.metrics import CHAIN_METRICS, Metric, change, percent
+from zava.core.model import (
+    AnalysisFigures,
+    AnalysisQuery,
+    ChainStanding,
+    DateRange,
+    Fact,
+    Principal,
+    ResultColumn,
+    Store,
+    Totals,
+)
 from zava.core.periods import Period, resolve_period_of, today_of
 from zava.core.ports import SalesRepository, StoreDirectory
-from zava.core.use_cases.analyze_sales import ZERO, choose_metrics
+from zava.core.use_cases.analyze_sales import ZERO, change_column, choose_metrics, target_months, whole_months
 from zava.core.use_cases.get_store_performance import PeriodDates, choose_stores, period_dates
 
 # By column.
@@ -39,6 +49,7 @@ class StoreComparison:
         quartiles: of one's only shop in the chain, by metric; 1 is the quarter with the highest figures.
         notes: sentences on where the shop stands, what is left out, and why.
         currency: of all money.
+        as_of: the moment up to which everything is counted.
     """
 
     columns: tuple[ResultColumn, ...]
@@ -51,6 +62,7 @@ class StoreComparison:
     notes: tuple[str, ...]
     period: PeriodDates
     currency: str
+    as_of: datetime
 
 
 @dataclass(frozen=True)
@@ -86,10 +98,11 @@ class CompareStores:
         business = directory.business
         days = resolve_period_of(mine, period, today=today_of(business, self.now()), business=business)
         facts = frozenset[Fact]().union(*(metric.facts for metric in wanted))
-        query = AnalysisQuery(("store",), facts, (), days.elapsed, len(mine))
+        query = AnalysisQuery(("store",), facts, (), days.elapsed, target_months(facts, days), len(mine))
 
-        now = await self._sums(principal, query)
-        before = await self._sums(principal, replace(query, days=days.previous)) if days.previous else None
+        found = await self.sales.analyze(principal, query)
+        now = _by_store(found)
+        before = _by_store(await self.sales.analyze(principal, _at(query, days.previous))) if days.previous else None
         stores = [store for store in mine if store.opened_on <= days.elapsed.last_day or store.name in now]
         alike = [store for store in stores if days.previous and store.opened_on <= days.previous.first_day]
         figures = {
@@ -110,7 +123,7 @@ class CompareStores:
         if len(mine) == 1:
             standing = await self._standing(principal, mine[0], wanted, days.elapsed)
             quartiles = {one.metric: one.quartile for one in standing}
-            notes = tuple(map(_sentence, standing)) or (self._silence(mine[0]),)
+            notes = tuple(map(_sentence, standing)) or (self._silence(mine[0], wanted),)
         else:
             totals = await self._together(principal, wanted, query, days.previous)
             if alike:
@@ -132,18 +145,16 @@ class CompareStores:
             notes=notes,
             period=period_dates(days, business.time_zone),
             currency=business.currency,
+            as_of=found.as_of,
         )
-
-    async def _sums(self, principal: Principal, query: AnalysisQuery) -> Mapping[str, Totals]:
-        return {str(one.keys[0]): one.totals for one in await self.sales.analyze(principal, query)}
 
     async def _together(
         self, principal: Principal, wanted: Sequence[Metric], query: AnalysisQuery, previous: DateRange | None
     ) -> Figures:
         """What these stores amount to together; not all figures add up."""
         every = replace(query, dimensions=())
-        now = await self.sales.analyze(principal, every)
-        before = await self.sales.analyze(principal, replace(every, days=previous)) if previous else None
+        now = (await self.sales.analyze(principal, every)).slices
+        before = (await self.sales.analyze(principal, _at(every, previous))).slices if previous else None
         return _figures(
             wanted,
             now[0].totals if now else ZERO,
@@ -160,12 +171,14 @@ class CompareStores:
         told = {one.metric: one for one in await self.sales.chain_standing(principal, days, self.least_shops)}
         return [told[metric.name] for metric in wanted if metric.name in told]
 
-    def _silence(self, store: Store) -> str:
+    def _silence(self, store: Store, wanted: Sequence[Metric]) -> str:
         """Why it is not told where the store stands."""
         if not self.quartiles:
             return "Where a store stands in the chain is not told here."
         if store.is_online:
             return "The online store is not compared with shops."
+        if not CHAIN_METRICS.intersection(metric.name for metric in wanted):
+            return f"Where your store stands in the chain is told by {', '.join(sorted(CHAIN_METRICS))}."
         return (
             "Where your store stands in the chain is told for a whole week, month, fiscal quarter or fiscal year that "
             "is over, such as last_week, last_month, 2026-Q2 or 2025; and only if yours and others, at least "
@@ -173,14 +186,18 @@ class CompareStores:
         )
 
 
+def _at(query: AnalysisQuery, days: DateRange) -> AnalysisQuery:
+    """The same question for other days."""
+    return replace(query, days=days, target_months=whole_months(days))
+
+
+def _by_store(found: AnalysisFigures) -> Mapping[str, Totals]:
+    return {str(one.keys[0]): one.totals for one in found.slices}
+
+
 def _sentence(standing: ChainStanding) -> str:
     quarter = QUARTERS[standing.quartile - 1]
     return f"Your store is in the {quarter} quarter of {standing.metric} in the chain of {standing.shops} shops."
-
-
-def _change_of(metric: Metric) -> str:
-    """The name of the column."""
-    return f"{metric.name}_change_{'points' if metric.unit == 'percent' else 'percent'}"
 
 
 def _columns(wanted: Sequence[Metric], *, compared: bool, several: bool) -> tuple[ResultColumn, ...]:
@@ -190,7 +207,7 @@ def _columns(wanted: Sequence[Metric], *, compared: bool, several: bool) -> tupl
         if several:
             columns.append(ResultColumn(f"{metric.name}_rank", "integer"))
         if compared:
-            columns += [ResultColumn(name, "numeric") for name in (f"{metric.name}_previous", _change_of(metric))]
+            columns += [ResultColumn(name, "numeric") for name in (f"{metric.name}_previous", change_column(metric))]
         if several and metric.additive:
             columns.append(ResultColumn(f"{metric.name}_share_percent", "numeric"))
     return tuple(columns)
@@ -203,7 +220,7 @@ def _figures(wanted: Sequence[Metric], now: Totals, before: Totals | None, *, ch
         value = figures[metric.name] = metric.value(now)
         if before is not None:
             previous = figures[f"{metric.name}_previous"] = metric.value(before)
-            figures[_change_of(metric)] = change(metric, value, previous) if changed else None
+            figures[change_column(metric)] = change(metric, value, previous) if changed else None
     return figures
 
 
