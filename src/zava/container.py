@@ -40,6 +40,7 @@ from zava.core.ports import EmbeddingProvider
 from zava.core.turns import Turns
 from zava.core.use_cases.analyze_sales import AnalyzeSales
 from zava.core.use_cases.check_inventory import CheckInventory
+from zava.core.use_cases.compare_stores import CompareStores
 from zava.core.use_cases.execute_sales_query import ExecuteSalesQuery
 from zava.core.use_cases.find_order import FindOrder
 from zava.core.use_cases.find_related_products import FindRelatedProducts
@@ -233,6 +234,14 @@ class Container(containers.DeclarativeContainer):
 
     get_store_performance = providers.Singleton(GetStorePerformance, directory, sales, now)
     analyze_sales = providers.Singleton(AnalyzeSales, directory, sales, now)
+    compare_stores = providers.Singleton(
+        CompareStores,
+        directory,
+        sales,
+        now,
+        quartiles=settings.provided.comparison.quartiles,
+        least_shops=settings.provided.comparison.least_stores,
+    )
     semantic_search_products = providers.Singleton(SemanticSearchProducts, products, embedding_providers)
     find_related_products = providers.Singleton(FindRelatedProducts, directory, products, now)
     check_inventory = providers.Singleton(CheckInventory, directory, inventory, products, now)
@@ -245,6 +254,7 @@ class Container(containers.DeclarativeContainer):
         RetailTools,
         get_store_performance,
         analyze_sales,
+        compare_stores,
         semantic_search_products,
         find_related_products,
         check_inventory,

@@ -10,6 +10,7 @@ from zava.core.model import (
     AnalysisQuery,
     Backlog,
     BasketProduct,
+    ChainStanding,
     DateRange,
     Directory,
     Embedding,
@@ -55,6 +56,15 @@ class SalesRepository(Protocol):
 
     async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
         """The sums of each slice that has any, in no order; one more than wanted at most."""
+        ...
+
+    async def chain_standing(self, principal: Principal, days: DateRange, least_shops: int) -> Sequence[ChainStanding]:
+        """Where the principal's one shop stands in the chain, by each metric that can be told.
+
+        None unless they see one store, which is no online store; unless the days are a whole week, month, fiscal
+        quarter or fiscal year that is over; and unless so many shops, theirs among them, had sales in it and in the one
+        before. Fewer than three are never compared.
+        """
         ...
 
     def explain(self, query: AnalysisQuery) -> AnalysisPlan:
