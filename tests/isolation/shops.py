@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -35,6 +36,7 @@ from zava.settings import SandboxSettings, Settings
 
 SCALE = 0.03
 SECONDS = 2
+ROLLUP_SECONDS = 120
 KINDS = {
     "store_manager": "demo-store-seattle",
     "regional_manager": "demo-region-puget-sound",
@@ -206,6 +208,14 @@ def prepare(connection: Connection) -> Canaries:
     return canaries
 
 
+def _wait_for_rollups(connection: Connection) -> None:
+    """From here on whatever is written is the work of an attack."""
+    deadline = time.monotonic() + ROLLUP_SECONDS
+    while connection.execute("SELECT EXISTS (SELECT FROM retail.sales_changes)").fetchone() == (True,):
+        assert time.monotonic() < deadline, "sales are not summed"
+        time.sleep(0.2)
+
+
 @contextmanager
 def served_shop(folder: Path) -> Iterator[Shop]:
     """The sample shop behind `zava serve`, in a process of its own."""
@@ -218,11 +228,13 @@ def served_shop(folder: Path) -> Iterator[Shop]:
         ZAVA_SANDBOX__POOL_MAX_SIZE=str(POOL_SIZE),
         # Else the names of other stores are told on purpose, and those are marked.
         ZAVA_SEARCH__AVAILABILITY="false",
+        ZAVA_DATABASE__ROLLUP_INTERVAL="0.5",
     )
     try:
         with EmbeddedPostgres(data_dir) as postgres:
             with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
                 canaries = prepare(connection)
+                _wait_for_rollups(connection)
             yield Shop(
                 canaries=canaries,
                 admin_dsn=postgres.dsn(),

@@ -28,6 +28,14 @@ class Receipt:
     totals: dict[str, Decimal]
 
 
+@dataclass(frozen=True)
+class Book:
+    """Some receipts."""
+
+    cover: Line | None
+    receipts: tuple[Receipt, ...]
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -76,7 +84,31 @@ def test_what_has_no_json_is_refused_rather_than_guessed(value: Any) -> None:  #
         to_json(value)
 
 
-def test_amounts_are_numbers_in_the_schema_and_fields_have_no_titles() -> None:
-    schema = schema_of(Receipt)
-    assert schema["$defs"]["Line"]["properties"]["amount"] == {"type": "number"}
-    assert schema["properties"]["totals"] == {"type": "object", "additionalProperties": {"type": "number"}}
+def test_a_schema_describes_the_fields_and_those_of_the_rows() -> None:
+    assert schema_of(Receipt) == {
+        "type": "object",
+        "properties": {
+            "lines": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "name": {"type": "string"},
+                        "amount": {"type": "number"},
+                        "day": {"anyOf": [{"format": "date", "type": "string"}, {"type": "null"}]},
+                    },
+                },
+            },
+            "totals": {"type": "object"},
+        },
+    }
+
+
+def test_what_lies_deeper_is_named_and_not_described() -> None:
+    assert schema_of(Book)["properties"] == {
+        "cover": {"type": ["object", "null"]},
+        "receipts": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"lines": {"type": "array"}, "totals": {"type": "object"}}},
+        },
+    }

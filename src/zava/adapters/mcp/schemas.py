@@ -1,5 +1,6 @@
 """Results as JSON, and the JSON Schema that describes them: both derived from the core's own dataclasses."""
 
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import date
 from decimal import Decimal
@@ -35,8 +36,44 @@ def _nameless(schema: JsonSchemaValue) -> JsonSchemaValue:
 
 
 def schema_of(result_type: type) -> dict[str, Any]:
-    """The JSON Schema of what to_json() makes of this dataclass."""
-    return TypeAdapter(result_type).json_schema(mode="serialization", schema_generator=ShortSchema)
+    """The JSON Schema of what to_json() makes of this dataclass: its fields, and those of the rows in its lists.
+
+    It is read by models on every listing, and must be short: what lies deeper is named and not described. All fields
+    are always there.
+    """
+    schema = TypeAdapter(result_type).json_schema(mode="serialization", schema_generator=ShortSchema)
+    return _outline(schema, schema.get("$defs", {}))
+
+
+def _outline(schema: JsonSchemaValue, definitions: dict[str, JsonSchemaValue]) -> JsonSchemaValue:
+    return _object(schema, lambda field: _field(field, definitions))
+
+
+def _object(schema: JsonSchemaValue, outline: Callable[[JsonSchemaValue], JsonSchemaValue]) -> JsonSchemaValue:
+    properties = {name: outline(field) for name, field in schema["properties"].items()}
+    return {"type": "object", "properties": properties}
+
+
+def _field(
+    schema: JsonSchemaValue, definitions: dict[str, JsonSchemaValue], *, of_row: bool = False
+) -> JsonSchemaValue:
+    schema = _definition(schema, definitions)
+    if "anyOf" in schema:
+        possible = [_field(one, definitions, of_row=of_row) for one in schema["anyOf"]]
+        plain = [one for one in possible if set(one) == {"type"}]
+        return {"type": [one["type"] for one in plain]} if plain == possible else {"anyOf": possible}
+    if schema.get("type") == "object":
+        return {"type": "object"}
+    if schema.get("type") == "array" and "items" in schema:
+        row = _definition(schema["items"], definitions)
+        if "properties" in row and not of_row:
+            return {"type": "array", "items": _object(row, lambda field: _field(field, definitions, of_row=True))}
+        return {"type": "array"}
+    return schema
+
+
+def _definition(schema: JsonSchemaValue, definitions: dict[str, JsonSchemaValue]) -> JsonSchemaValue:
+    return definitions[schema["$ref"].removeprefix("#/$defs/")] if "$ref" in schema else schema
 
 
 def to_json(value: object) -> Json:
