@@ -12,6 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 from zava.adapters.cache.memory import InMemoryCache
 from zava.adapters.embeddings.breaker import CircuitBreakingEmbeddings
 from zava.adapters.embeddings.cached import CachedEmbeddings
+from zava.adapters.embeddings.english import english_words
 from zava.adapters.embeddings.local import LocalEmbeddings
 from zava.adapters.mcp.completions import RetailCompletions
 from zava.adapters.mcp.identity import KnownTokens
@@ -226,7 +227,7 @@ class Container(containers.DeclarativeContainer):
 
     get_store_performance = providers.Singleton(GetStorePerformance, directory, sales, now)
     analyze_sales = providers.Singleton(AnalyzeSales, directory, sales, now)
-    semantic_search_products = providers.Singleton(SemanticSearchProducts, products, embedding_providers)
+    semantic_search_products = providers.Singleton(SemanticSearchProducts, products, embedding_providers, providers.Callable(english_words))
     find_related_products = providers.Singleton(FindRelatedProducts, directory, products, now)
     check_inventory = providers.Singleton(CheckInventory, directory, inventory, products, now)
     find_order = providers.Singleton(FindOrder, directory, orders)
