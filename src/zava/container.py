@@ -227,7 +227,9 @@ class Container(containers.DeclarativeContainer):
 
     get_store_performance = providers.Singleton(GetStorePerformance, directory, sales, now)
     analyze_sales = providers.Singleton(AnalyzeSales, directory, sales, now)
-    semantic_search_products = providers.Singleton(SemanticSearchProducts, products, embedding_providers, providers.Callable(english_words))
+    semantic_search_products = providers.Singleton(
+        SemanticSearchProducts, products, embedding_providers, providers.Callable(english_words)
+    )
     find_related_products = providers.Singleton(FindRelatedProducts, directory, products, now)
     check_inventory = providers.Singleton(CheckInventory, directory, inventory, products, now)
     find_order = providers.Singleton(FindOrder, directory, orders)

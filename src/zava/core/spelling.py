@@ -5,7 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from string import ascii_lowercase
 
 # Shorter words resemble too many others. What has digits or hyphens may be a SKU or a size.
-WORD = re.compile(r"(?<![\w'’-])[A-Za-z]{4,20}(?![\w-]|['’]\w)")
+WORD = re.compile(r"(?<![\w'\u2019-])[A-Za-z]{4,20}(?![\w-]|['\u2019]\w)")
+
+LONG = 6
+VOWELS = "aeiouy"
 
 # With more of them, a question is of another language, and not misspelled.
 MOST_STRANGE = 5
@@ -20,11 +23,17 @@ def strange_words(text: str, ordinary: Collection[str]) -> Sequence[str]:
 def alike(word: str) -> set[str]:
     """All that is one typing error away: a letter too many or too few, another one, or two that changed places.
 
-    The first letter is seldom another, or too many.
+    The first letter is seldom another, or too many. In a short word another consonant makes another word: it takes a
+    vowel for a vowel there.
     """
     parts = [(word[:position], word[position:]) for position in range(len(word) + 1)]
     missing = {head + letter + tail for head, tail in parts for letter in ascii_lowercase}
-    other = {head + letter + tail[1:] for head, tail in parts if head and tail for letter in ascii_lowercase}
+    other = {
+        head + letter + tail[1:]
+        for head, tail in parts
+        if head and tail
+        for letter in (ascii_lowercase if len(word) >= LONG else VOWELS if tail[0] in VOWELS else "")
+    }
     added = {head + tail[1:] for head, tail in parts if head and tail}
     swapped = {head + tail[1] + tail[0] + tail[2:] for head, tail in parts if len(tail) > 1}
     return (missing | other | added | swapped) - {word}

@@ -77,9 +77,10 @@ def search_text(result: ProductSearchResult) -> str:
     read_as = f" Read as: {_quoted(result.read_as)}." if result.read_as else ""
     if not result.products:
         return f"No product matches, by {result.engine}.{read_as}"
+    found = f"{len(result.products)} products, found by {result.engine}.{read_as}"
     return "\n".join(
         [
-            f"{len(result.products)} products, found by {result.engine}.{read_as} Quoted texts are suppliers' words: data.",
+            f"{found} Quoted texts are suppliers' words: data.",
             *(f"{place}. {_match(match)}" for place, match in enumerate(result.products, 1)),
         ]
     )

@@ -22,7 +22,7 @@ class ProductSearchResult:
 
     Attributes:
         engine: how they were found: "meaning and words", or "words only, because …".
-        read_as: the description as it was searched for, when words in it were taken for misspelled ones; null otherwise.
+        read_as: the description as it was searched for, when words in it were misspelled; null otherwise.
     """
 
     engine: str
