@@ -270,5 +270,5 @@ def meaning_question(model: EmbeddingModel) -> Question[MatchRow]:
 
 
 def vector_text(embedding: Embedding) -> str:
-    """As pgvector reads it."""
-    return f"[{','.join(map(repr, embedding))}]"
+    """As pgvector reads it: with as many digits as tell two numbers of four bytes apart."""
+    return f"[{','.join(['%.9g'] * len(embedding)) % tuple(embedding)}]"
