@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 from zava.adapters.cache.memory import InMemoryCache
 from zava.adapters.embedded.supervisor import EmbeddedPostgres, default_data_dir
 from zava.adapters.embeddings.cached import CachedEmbeddings
+from zava.adapters.embeddings.english import english_words
 from zava.adapters.embeddings.local import LocalEmbeddings
 from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.products import PostgresProductRepository
@@ -58,7 +59,7 @@ async def run(data_dir: Path, count: int) -> None:
         app = postgres.dsn(user="zava_app", password=postgres.secret("zava_app"))
         async with AsyncConnectionPool(app, min_size=1, max_size=1, kwargs={"autocommit": True}) as pool:
             products = PostgresProductRepository(PrincipalSessions(pool, lambda: key))
-            search = SemanticSearchProducts(products, [CachedEmbeddings(local, InMemoryCache())])
+            search = SemanticSearchProducts(products, [CachedEmbeddings(local, InMemoryCache())], english_words())
             print((await search(principal, "warm up")).engine)
             embedding, database, whole, pauses = [], [], [], list[float]()
             probing = asyncio.create_task(probe(pauses))

@@ -1,8 +1,9 @@
 """The ports over the tiny shop, without a database. They enforce tenancy as the row policies do."""
 
+import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -649,6 +650,14 @@ class FakeProductRepository(ProductRepository):
         person_of(principal)
         return self.serving
 
+    async def known_words(self, principal: Principal, words: Sequence[str]) -> Mapping[str, int]:
+        person_of(principal)
+        said = {word for product in tiny_shop.PRODUCTS for word in _words(content_of(product))}
+        return {
+            word: sum(word in _words(f"{one.name} {one.category}") for one in tiny_shop.PRODUCTS)
+            for word in said.intersection(words)
+        }
+
     async def semantic_search(  # noqa: PLR0913 - as the port
         self,
         principal: Principal,
@@ -740,6 +749,10 @@ class FakeProductRepository(ProductRepository):
                 found.append(TrendingProduct(card, now, before))
         found.sort(key=lambda one: -(one.units - one.previous_units) / sqrt(one.units + one.previous_units))
         return found[:max_rows]
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[a-z]{4,}", text.lower()))
 
 
 def product_card(product: ProductRow, mine: Sequence[str]) -> Product:

@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 from zava.adapters.cache.memory import InMemoryCache
 from zava.adapters.embeddings.breaker import CircuitBreakingEmbeddings
 from zava.adapters.embeddings.cached import CachedEmbeddings
+from zava.adapters.embeddings.english import english_words
 from zava.adapters.embeddings.local import LocalEmbeddings
 from zava.adapters.mcp.completions import RetailCompletions
 from zava.adapters.mcp.csv_files import CsvFiles
@@ -242,7 +243,9 @@ class Container(containers.DeclarativeContainer):
         quartiles=settings.provided.comparison.quartiles,
         least_shops=settings.provided.comparison.least_stores,
     )
-    semantic_search_products = providers.Singleton(SemanticSearchProducts, products, embedding_providers)
+    semantic_search_products = providers.Singleton(
+        SemanticSearchProducts, products, embedding_providers, providers.Callable(english_words)
+    )
     find_related_products = providers.Singleton(FindRelatedProducts, directory, products, now)
     check_inventory = providers.Singleton(CheckInventory, directory, inventory, products, now)
     find_order = providers.Singleton(FindOrder, directory, orders)

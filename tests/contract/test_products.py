@@ -118,6 +118,12 @@ async def test_categories_and_kinds_are_named(ports: Ports) -> None:
     assert await ports.products.categories(tiny_shop.SEATTLE.principal) == ["Hand tools", "Paint"] * 2
 
 
+async def test_words_are_known_with_how_many_names_kinds_and_categories_have_them(ports: Ports) -> None:
+    words = ["paint", "roller", "drives", "hand", "wand", "colour", "ed"]
+    known = await ports.products.known_words(tiny_shop.STORELESS.principal, words)
+    assert known == {"paint": 2, "roller": 1, "drives": 0, "hand": 2}
+
+
 async def test_a_product_is_known_by_its_name_and_guessed_by_its_words(ports: Ports) -> None:
     (exact,) = await ports.products.products_named(tiny_shop.SEATTLE.principal, " wall PAINT ")
     assert (exact.product_id, exact.name, exact.exact) == (identify("Wall paint"), "Wall paint", True)
@@ -233,3 +239,26 @@ def test_availability_and_what_is_searched_follow_every_change(tiny_copy: TestDa
             assert word not in content()
             connection.execute(rewording.encode(), where)
             assert word in content()
+
+
+def test_words_are_known_as_soon_as_a_product_has_them(tiny_copy: TestDatabase) -> None:
+    with (
+        psycopg.connect(tiny_copy.admin_dsn, autocommit=True) as connection,
+        connection.transaction(force_rollback=True),
+    ):
+
+        def words() -> set[str]:
+            return {word for (word,) in connection.execute("SELECT word FROM retail.product_words")}
+
+        before = words()
+        assert {"claw", "hammer", "drives"} <= before
+        connection.execute(
+            """
+            UPDATE retail.products SET name = 'Plumber''s saw, 12-inch Éclair', description = 'Saws pipes.',
+                sku = 'SAWPL'
+            WHERE product_id = %(product)s
+            """,
+            {"product": identify("Claw hammer")},
+        )
+        # Neither short words, nor parts of what no question could misspell.
+        assert words() - before == {"plumber", "plumbers", "saws", "pipes", "inch", "sawpl"}

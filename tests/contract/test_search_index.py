@@ -4,6 +4,7 @@ import asyncio
 from array import array
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -107,13 +108,14 @@ class Search:
         embedding: Embedding,
         person: PersonRow = tiny_shop.HEAD_OFFICE,
         *,
+        text: str = "nothing of the kind",
         wanted: ProductFilter | None = None,
         most: int = 10,
     ) -> Sequence[ProductMatch]:
         self.said.clear()
         return await self.products.semantic_search(
             person.principal,
-            "nothing of the kind",
+            text,
             Meaning(MODEL, embedding),
             wanted=wanted or ProductFilter(),
             similarity_threshold=0,
@@ -204,6 +206,19 @@ async def test_where_the_index_gives_up_all_are_looked_at(
         assert search.asked_index
         assert found == await exact(repository, sought, "Tacoma", most)
         assert len(found) == IN_TACOMA
+
+
+@pytest.mark.parametrize("max_price", [None, Decimal(2)])
+async def test_words_find_what_is_in_stock_and_nothing_else_where_the_index_is_asked(
+    repository: PostgresEmbeddingRepository, search: Search, max_price: Decimal | None
+) -> None:
+    await repository.index(MODEL)
+    in_stock = ProductFilter(in_stock_only=True, max_price=max_price)
+    for number, matched in ((401, ["both"]), (402, [])):
+        found = await search(somewhere(Random(7)), tiny_shop.TACOMA, text=f"thing {number}", wanted=in_stock, most=100)  # noqa: S311 - the same every time
+        assert search.asked_index
+        assert len(found) == IN_TACOMA
+        assert [match.matched for match in found if match.product.sku == f"P-{number}"] == matched
 
 
 @pytest.mark.parametrize("search", [IN_TACOMA], indirect=True)

@@ -14,12 +14,15 @@ import psycopg
 from tests import tiny_shop
 from tests.contract.conftest import KEY, new_database, new_pool, running_postgres
 from tests.postgres import load_people
+from zava.adapters.cache.memory import InMemoryCache
+from zava.adapters.embeddings.cached import CachedEmbeddings
+from zava.adapters.embeddings.english import english_words
 from zava.adapters.embeddings.local import LocalEmbeddings
 from zava.adapters.postgres.embeddings import PostgresEmbeddingRepository
 from zava.adapters.postgres.products import PostgresProductRepository, vector_text
 from zava.adapters.postgres.sessions import PrincipalSessions
-from zava.core.model import Meaning, ProductFilter
 from zava.core.use_cases.embed_products import EmbedProducts
+from zava.core.use_cases.semantic_search_products import MEANING_AND_WORDS, SemanticSearchProducts
 from zava.demo.foundations import lay_foundations, stock_assortment
 
 QUERIES = Path(__file__).with_name("judged_queries.jsonl")
@@ -87,9 +90,16 @@ async def embedded_catalogue() -> AsyncIterator[Search]:
                 )
             async with new_pool(database) as pool:
                 repository = PostgresProductRepository(PrincipalSessions(pool, lambda: KEY))
+                embeddings = CachedEmbeddings(local, InMemoryCache())
+                english = english_words()
+                by_words = SemanticSearchProducts(repository, [], english)
+                by_both = SemanticSearchProducts(repository, [embeddings], english)
 
                 async def search(text: str, threshold: int) -> AsyncIterator[tuple[Leg, Sequence[str]]]:
-                    (embedding,) = await local.embed([text])
+                    fusion = await by_both(ASKING.principal, text, similarity_threshold=threshold, max_rows=SHOWN)
+                    assert fusion.engine == MEANING_AND_WORDS
+                    words = await by_words(ASKING.principal, text, max_rows=SHOWN)
+                    (embedding,) = await embeddings.embed([fusion.read_as or text])
                     nearest = connection.execute(
                         """
                         SELECT sku FROM retail.product_description_embeddings
@@ -99,16 +109,8 @@ async def embedded_catalogue() -> AsyncIterator[Search]:
                         [vector_text(embedding), SHOWN],
                     )
                     yield "vector", [sku for (sku,) in nearest]
-                    for leg, meaning in (("words", None), ("fusion", Meaning(local.model, embedding))):
-                        found = await repository.semantic_search(
-                            ASKING.principal,
-                            text,
-                            meaning,
-                            wanted=ProductFilter(),
-                            similarity_threshold=threshold,
-                            max_rows=SHOWN,
-                        )
-                        yield leg, [match.product.sku for match in found]  # type: ignore[misc]
+                    yield "words", [match.product.sku for match in words.products]
+                    yield "fusion", [match.product.sku for match in fusion.products]
 
                 yield search
             await local.close()

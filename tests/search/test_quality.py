@@ -15,7 +15,7 @@ LEAST = {
     "category": (0.88, 0.90),
     "need": (0.63, 0.78),
     "paraphrase": (0.61, 0.75),
-    "misspelling": (0.60, 0.77),
+    "misspelling": (0.92, 0.96),
 }
 
 

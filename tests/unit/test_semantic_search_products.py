@@ -14,6 +14,8 @@ from zava.core.ports import EmbeddingProvider
 from zava.core.use_cases.semantic_search_products import ProductSearchResult, SemanticSearchProducts
 
 SEATTLE = tiny_shop.SEATTLE.principal
+# English words that no product of the tiny shop has.
+ORDINARY = {"colour", "plaint", "wool"}
 
 
 async def search(
@@ -23,7 +25,7 @@ async def search(
     **arguments: int | str | Decimal | bool | None,
 ) -> ProductSearchResult:
     search_products = SemanticSearchProducts(
-        repository or FakeProductRepository(), [FakeEmbeddings()] if providers is None else providers
+        repository or FakeProductRepository(), [FakeEmbeddings()] if providers is None else providers, ORDINARY
     )
     return await search_products(SEATTLE, text, **arguments)  # type: ignore[arg-type]
 
@@ -63,6 +65,20 @@ async def test_without_meaning_words_must_do_and_the_answer_says_why(
     assert [(match.product.name, match.matched, match.similarity) for match in result.products] == [
         ("Paint roller", "words", None)
     ]
+
+
+async def test_a_misspelled_word_is_read_as_a_word_of_products_by_meaning_and_by_words_and_the_answer_says_so() -> None:
+    for providers in ([FakeEmbeddings()], []):
+        result = await search("Pianr", providers, similarity_threshold=100)
+        assert (result.read_as, names(result)) == (None, [])
+        result = await search("Piant roler", providers, similarity_threshold=100)
+        assert (result.read_as, names(result)) == ("paint roller", ["Paint roller"])
+
+
+async def test_an_ordinary_word_that_no_product_has_is_left_alone() -> None:
+    assert (await search("plaint")).read_as is None
+    assert (await search("plaimt")).read_as is None
+    assert (await search("piaint")).read_as == "paint"
 
 
 async def test_an_error_that_is_no_outage_is_not_hidden() -> None:

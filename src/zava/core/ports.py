@@ -1,6 +1,6 @@
 """The conversations the core holds with the world. Adapters implement them and inherit them by name."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -129,6 +129,10 @@ class ProductRepository(Protocol):
 
     async def embedding_model(self, principal: Principal) -> EmbeddingModel | None:
         """The model whose embeddings serve; None while no model's are complete."""
+        ...
+
+    async def known_words(self, principal: Principal, words: Sequence[str]) -> Mapping[str, int]:
+        """Those of these words, in lower case, that are said of products, and of how many in name, kind or category."""
         ...
 
     async def semantic_search(  # noqa: PLR0913 - what is sought, twice, and how much of it

@@ -1,6 +1,6 @@
 """Products, from PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -107,11 +107,18 @@ class NameRow:
 
 
 @dataclass(frozen=True, slots=True)
+class WordRow:
+    word: str
+    products: int
+
+
+@dataclass(frozen=True, slots=True)
 class ExistRow:
     exist: bool
 
 
 CATEGORIES = Question(load("product_categories"), NameRow)
+WORDS = Question(load("known_words"), WordRow)
 VECTORS = Question(load("vectors_exist"), ExistRow)
 MODEL = Question(load("embedding_model"), EmbeddingModel)
 SETTINGS = Question(load("search_settings"), SettingsRow)
@@ -148,6 +155,10 @@ class PostgresProductRepository(ProductRepository):
             return None
         serving = (await self.sessions.ask(principal, {}, MODEL))[MODEL]
         return serving[0] if serving else None
+
+    async def known_words(self, principal: Principal, words: Sequence[str]) -> Mapping[str, int]:
+        answers = await self.sessions.ask(principal, {"words": list(words)}, WORDS)
+        return {row.word: row.products for row in answers[WORDS]}
 
     async def semantic_search(  # noqa: PLR0913 - as the port
         self,
@@ -259,5 +270,5 @@ def meaning_question(model: EmbeddingModel) -> Question[MatchRow]:
 
 
 def vector_text(embedding: Embedding) -> str:
-    """As pgvector reads it."""
-    return f"[{','.join(map(repr, embedding))}]"
+    """As pgvector reads it: with as many digits as tell two numbers of four bytes apart."""
+    return f"[{','.join(['%.9g'] * len(embedding)) % tuple(embedding)}]"

@@ -1,6 +1,6 @@
 """Which products do this? Found by meaning and by words."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -9,6 +9,7 @@ from zava.core.checks import check_range, check_text
 from zava.core.errors import EmbeddingError
 from zava.core.model import Meaning, Principal, ProductFilter, ProductMatch
 from zava.core.ports import EmbeddingProvider, ProductRepository
+from zava.core.spelling import alike, corrected, strange_words
 
 LONGEST_DESCRIPTION = 1_000
 MOST_ROWS = 100
@@ -21,9 +22,11 @@ class ProductSearchResult:
 
     Attributes:
         engine: how they were found: "meaning and words", or "words only, because …".
+        read_as: the description as it was searched for, when words in it were misspelled; null otherwise.
     """
 
     engine: str
+    read_as: str | None
     products: tuple[ProductMatch, ...]
 
 
@@ -33,10 +36,12 @@ class SemanticSearchProducts:
 
     Attributes:
         providers: of embeddings; the one whose model serves is asked.
+        ordinary_words: in lower case; none of them is misspelled.
     """
 
     products: ProductRepository
     providers: Sequence[EmbeddingProvider]
+    ordinary_words: Collection[str]
 
     async def __call__(  # noqa: PLR0913 - as callers may ask
         self,
@@ -68,16 +73,25 @@ class SemanticSearchProducts:
             in_stock_only,
             max_price,
         )
-        meaning, engine = await self._mean(principal, query_description)
+        read_as = await self._read(principal, query_description)
+        meaning, engine = await self._mean(principal, read_as)
         matches = await self.products.semantic_search(
             principal,
-            query_description,
+            read_as,
             meaning,
             wanted=wanted,
             similarity_threshold=similarity_threshold,
             max_rows=max_rows,
         )
-        return ProductSearchResult(engine, tuple(matches))
+        return ProductSearchResult(engine, read_as if read_as != query_description else None, tuple(matches))
+
+    async def _read(self, principal: Principal, text: str) -> str:
+        """The text as it is meant: with misspelled words as products have them."""
+        strange = strange_words(text, self.ordinary_words)
+        if not strange:
+            return text
+        known = await self.products.known_words(principal, [*strange, *set[str]().union(*map(alike, strange))])
+        return corrected(text, strange, known)
 
     async def _mean(self, principal: Principal, text: str) -> tuple[Meaning | None, str]:
         """What the text means to the model that serves, and the engine that this makes possible."""

@@ -83,7 +83,12 @@ by_words AS (
         WHERE described.words @@ sought.words
             AND CASE
                 WHEN (SELECT is_small FROM slice) THEN described.product_id IN (SELECT product_id FROM wanted)
-                -- As in wanted, without a list of them all.
+                -- As in wanted, without a list of them all. What is asked of the stock alone, the stock alone answers.
+                WHEN %(in_stock_only)s AND %(category)s::text IS NULL AND %(max_price)s::numeric IS NULL THEN EXISTS (
+                    SELECT FROM retail.inventory AS stock
+                    WHERE stock.product_id = described.product_id AND stock.stock_level > 0
+                    OFFSET 0
+                )
                 ELSE (
                     SELECT
                         (%(category)s::text IS NULL OR product.product_type_id IN (SELECT product_type_id FROM kinds))
@@ -115,17 +120,24 @@ by_index AS MATERIALIZED (
     FROM retail.product_description_embeddings AS embedded
     WHERE embedded.model = {model}
         AND (SELECT to_regclass({index}) IS NOT NULL AND NOT is_small FROM slice)
-        AND (
-            SELECT
-                (%(category)s::text IS NULL OR product.product_type_id IN (SELECT product_type_id FROM kinds))
-                AND (%(max_price)s::numeric IS NULL OR product.base_price <= %(max_price)s)
-                AND (NOT (%(in_stock_only)s OR product.discontinued) OR EXISTS (
-                    SELECT FROM retail.inventory AS stock
-                    WHERE stock.product_id = product.product_id AND stock.stock_level > 0
-                ))
-            FROM retail.products AS product
-            WHERE product.product_id = embedded.product_id
-        )
+        AND CASE
+            WHEN %(in_stock_only)s AND %(category)s::text IS NULL AND %(max_price)s::numeric IS NULL THEN EXISTS (
+                SELECT FROM retail.inventory AS stock
+                WHERE stock.product_id = embedded.product_id AND stock.stock_level > 0
+                OFFSET 0
+            )
+            ELSE (
+                SELECT
+                    (%(category)s::text IS NULL OR product.product_type_id IN (SELECT product_type_id FROM kinds))
+                    AND (%(max_price)s::numeric IS NULL OR product.base_price <= %(max_price)s)
+                    AND (NOT (%(in_stock_only)s OR product.discontinued) OR EXISTS (
+                        SELECT FROM retail.inventory AS stock
+                        WHERE stock.product_id = product.product_id AND stock.stock_level > 0
+                    ))
+                FROM retail.products AS product
+                WHERE product.product_id = embedded.product_id
+            )
+        END
     ORDER BY embedded.embedding::vector({dimensions}) <=> %(embedding)s::vector({dimensions})
     LIMIT (SELECT many FROM nearest)
 ),
