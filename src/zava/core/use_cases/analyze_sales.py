@@ -128,9 +128,6 @@ class AnalyzeSales:
 
         query = AnalysisQuery(dimensions, facts, chosen, days.elapsed, MOST_SLICES)
         now = {one.keys: one.totals for one in await self._ask(principal, query)}
-        if not dimensions:
-            # Nothing sold is an answer too.
-            now.setdefault((), ZERO)
         before: dict[Key, Totals] | None = None
         if others:
             shift = days.elapsed.first_day - others.first_day
@@ -146,7 +143,8 @@ class AnalyzeSales:
                 *keys,
                 *_figures(wanted, now.get(keys, ZERO), None if before is None else before.get(keys, ZERO), everything),
             )
-            for keys in dict.fromkeys((*now, *(before or ())))
+            # Without dimensions, nothing sold is an answer too.
+            for keys in dict.fromkeys((*now, *(before or ()))) or (() if dimensions else ((),))
         ]
         ordered = _ordered(
             rows,
