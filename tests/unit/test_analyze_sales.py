@@ -1,6 +1,7 @@
 """Which metrics split by which dimensions, what they are compared with, and what is said of nonsense."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,7 @@ from tests.tiny_shop import PersonRow
 from zava.core.analysis import DIMENSIONS
 from zava.core.errors import AuthorizationError, ValidationError
 from zava.core.metrics import ANALYSIS_METRICS, METRICS
-from zava.core.model import AnalysisQuery, Principal, Slice
+from zava.core.model import AnalysisFigures, AnalysisQuery, Principal
 from zava.core.use_cases.analyze_sales import AnalyzeSales, SalesAnalysis
 from zava.core.use_cases.get_store_performance import GetStorePerformance
 
@@ -137,8 +138,9 @@ async def test_any_column_may_order_the_rows_and_a_limit_cuts_them() -> None:
 class Upside(FakeSalesRepository):
     """Answers in another order."""
 
-    async def analyze(self, principal: Principal, query: AnalysisQuery) -> Sequence[Slice]:
-        return (await super().analyze(principal, query))[::-1]
+    async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
+        figures = await super().analyze(principal, query)
+        return replace(figures, slices=figures.slices[::-1])
 
 
 @pytest.mark.parametrize("order_by", ["units asc", "units desc", None])
