@@ -184,6 +184,15 @@ def test_hardly_any_question_has_nothing_for_an_answer(owner: Owner) -> None:
     assert sum(map(bool, numbers)) >= 0.9 * len(QUESTIONS)
 
 
+async def test_what_the_document_shows_can_be_asked(shop: Server) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "questions.md").read_text(encoding="utf-8")
+    shown = re.findall(r"\| `(\w+)` \| `(\{.+\})` \|", document)
+    assert {tool for tool, _ in shown} == GOVERNED
+    async with over_http(shop, PERSONAS[0]) as asking:
+        for tool, arguments in shown:
+            await asking.call_tool(tool, json.loads(arguments))
+
+
 def test_managers_of_each_kind_ask() -> None:
     asking = Counter(asked.persona.split("-")[1] for asked in QUESTIONS)
     assert asking == {"store": 44, "region": 23, "head": 28}
