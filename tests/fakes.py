@@ -240,7 +240,7 @@ class _Part:
             "orders": self.orders,
             "customers": self.customers,
             "first_orders": self.new_customers,
-            "returns": self.refunds,
+            "returns": any(self.refunds),
             "targets": self.targets,
         }
         return any(found[fact] for fact in facts)

@@ -142,11 +142,13 @@ async def test_every_pair_of_dimensions_adds_up_as_without_rollups(
         sales = PostgresSalesRepository(PrincipalSessions(pool, lambda: KEY))
         for count in (0, 1, 2):
             for dimensions in combinations(DIMENSIONS, count):
-                facts = frozenset(fact for fact in EVERY[:3] if possible(dimensions, frozenset((fact,))))
-                asked = query(dimensions, facts, BUSY_DAYS)
-                found = await sales.analyze(person.principal, asked)
-                expected = await FakeSalesRepository().analyze(person.principal, asked)
-                assert sorted(found.slices, key=repr) == sorted(expected.slices, key=repr), dimensions
+                facts = [fact for fact in EVERY[:3] if possible(dimensions, frozenset((fact,)))]
+                # One row of a rollup holds the sums of all three: those of one alone are not of the others' slices.
+                for several in (facts, *([fact] for fact in facts if count < 2)):
+                    asked = query(dimensions, frozenset(several), BUSY_DAYS)
+                    found = await sales.analyze(person.principal, asked)
+                    expected = await FakeSalesRepository().analyze(person.principal, asked)
+                    assert sorted(found.slices, key=repr) == sorted(expected.slices, key=repr), (dimensions, several)
 
 
 @pytest.mark.parametrize(

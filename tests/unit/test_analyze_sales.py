@@ -1,6 +1,7 @@
 """Which metrics split by which dimensions, what they are compared with, and what is said of nonsense."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from tests.tiny_shop import PersonRow
 from zava.core.analysis import DIMENSIONS
 from zava.core.errors import AuthorizationError, ValidationError
 from zava.core.metrics import ANALYSIS_METRICS, METRICS
+from zava.core.model import AnalysisFigures, AnalysisQuery, Principal
 from zava.core.use_cases.analyze_sales import AnalyzeSales, SalesAnalysis
 from zava.core.use_cases.get_store_performance import GetStorePerformance
 
@@ -131,6 +133,49 @@ async def test_any_column_may_order_the_rows_and_a_limit_cuts_them() -> None:
     assert (result.row_count, result.slices) == (2, 4)
     with pytest.raises(ValidationError, match="name one of product, revenue, and desc or asc"):
         await analyze(["revenue"], "product", order_by="store")
+
+
+class Upside(FakeSalesRepository):
+    """Answers in another order."""
+
+    async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
+        figures = await super().analyze(principal, query)
+        return replace(figures, slices=figures.slices[::-1])
+
+
+@pytest.mark.parametrize("order_by", ["units asc", "units desc", None])
+async def test_equal_rows_come_in_the_order_of_their_names_whichever_way_the_others_run(order_by: str | None) -> None:
+    for sales in (FakeSalesRepository(), Upside()):
+        rows = by_name(
+            await AnalyzeSales(FakeStoreDirectory(), sales, lambda: NOW)(
+                tiny_shop.HEAD_OFFICE.principal, ["units"], group_by=["product"], period="2026-03", order_by=order_by
+            )
+        )
+        equal = [row["product"] for row in rows if row["units"] == 1]
+        assert len(equal) > 1
+        assert equal == sorted(equal)
+
+
+async def test_days_without_sales_have_a_row_of_zeros() -> None:
+    (row,) = by_name(await analyze(["revenue", "orders", "gross_margin_percent"], period="2026-03-04..2026-03-05"))
+    assert row == {"revenue": 0, "orders": 0, "gross_margin_percent": None}
+    assert (await analyze(["revenue"], "product", period="2026-03-04..2026-03-05")).rows == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("profit", r"Zava has no profits after overheads\. Nearest to it: gross_margin and gross_margin_percent"),
+        (
+            "demand_forecast",
+            r"Zava has no demand forecasts\. Nearest to it: the same days a year before, by compare_to",
+        ),
+        ("promo uplift", r"no promotions\. Nearest to it: discount_amount.*There are: revenue"),
+    ],
+)
+async def test_a_metric_that_is_not_offered_is_answered_with_the_nearest_thing(name: str, words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        await analyze([name])
 
 
 async def test_filters_say_what_counts() -> None:

@@ -16,6 +16,7 @@ from zava.adapters.mcp.disconnect import cancelled_once
 from zava.adapters.mcp.pipeline import Failure, Pipeline, ToolSpec, structured
 from zava.adapters.mcp.prompts import PipelinePrompt
 from zava.adapters.mcp.resources import PipelineResource, PipelineTemplate
+from zava.core.not_offered import NOT_OFFERED
 
 NAME = "Zava Retail Analytics"
 # The first version of the protocol that has links in answers.
@@ -23,7 +24,8 @@ LINKS_SINCE = "2025-06-18"
 INSTRUCTIONS = (
     "Answers questions about the caller's own stores: sales, returns, margins, targets, stock, products. "
     "Every answer covers exactly the stores the caller may see. Start with get_store_performance; to find a product, "
-    "with semantic_search_products."
+    "with semantic_search_products. "
+    f"There are no {', '.join(one.name for one in NOT_OFFERED)}: say so, and offer what comes nearest."
 )
 
 

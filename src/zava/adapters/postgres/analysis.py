@@ -86,14 +86,14 @@ FIRST_ORDERS: LiteralString = """
 RETURNS: LiteralString = """
     SELECT goods.store_id, goods.returned_on AS day, goods.refund_amount AS returned_amount
     FROM retail.returns AS goods
-    WHERE {of goods.returned_on}
+    WHERE {of goods.returned_on} AND goods.refund_amount > 0
 """
 RETURNS_OF_PRODUCTS: LiteralString = """
     SELECT goods.store_id, goods.returned_on AS day, item.product_id, goods.refund_amount AS returned_amount
     FROM retail.returns AS goods
     INNER JOIN retail.order_items AS item
         ON goods.store_id = item.store_id AND goods.order_id = item.order_id AND goods.line_no = item.line_no
-    WHERE {of goods.returned_on}
+    WHERE {of goods.returned_on} AND goods.refund_amount > 0
 """
 # A row for every store and month, so that a target that is missing is seen to be.
 TARGETS: LiteralString = """
@@ -132,6 +132,7 @@ class Source:
         rows: of the orders.
         sums: of these rows, by name.
         rolled: how a rollup's sums add up, by name; empty where no rollup has them.
+        some: whether a rollup's rows have any of it: one row holds the sums of several facts.
         tables: that the rows are read from.
     """
 
@@ -139,6 +140,7 @@ class Source:
     sums: dict[str, LiteralString]
     rolled: dict[str, LiteralString]
     tables: tuple[str, ...]
+    some: LiteralString = ""
 
 
 SOLD: dict[str, LiteralString] = {
@@ -150,9 +152,9 @@ SOLD: dict[str, LiteralString] = {
 RETURNED: dict[str, LiteralString] = {"returned_amount": "sum(part.returned_amount)"}
 ADDED_UP: dict[str, LiteralString] = {"orders": "sum(part.orders)::bigint"}
 SOURCES: dict[Fact, Source] = {
-    "lines": Source(LINES, SOLD, SOLD, ("retail.order_items", "retail.orders")),
-    "orders": Source(ORDERS, {"orders": "count(*)"}, ADDED_UP, ("retail.orders",)),
-    "returns": Source(RETURNS, RETURNED, RETURNED, ("retail.returns",)),
+    "lines": Source(LINES, SOLD, SOLD, ("retail.order_items", "retail.orders"), "sum(part.units) > 0"),
+    "orders": Source(ORDERS, {"orders": "count(*)"}, ADDED_UP, ("retail.orders",), "sum(part.orders) > 0"),
+    "returns": Source(RETURNS, RETURNED, RETURNED, ("retail.returns",), "sum(part.returned_amount) > 0"),
     # Summed twice over: for each customer, then over them.
     "customers": Source(
         ORDERS,
@@ -296,7 +298,8 @@ def _fact(fact: Fact, source: Source, query: AnalysisQuery, used: set[str], roll
         sql.SQL("{} AS {}").format(sql.SQL(value), sql.Identifier(name))
         for name, value in (source.rolled if rollup else source.sums).items()
     )
-    return sql.SQL("SELECT {}, {} {} GROUP BY {}").format(keys, sums, rows, by)
+    having = sql.SQL(f" HAVING {source.some}" if rollup else "")
+    return sql.SQL("SELECT {}, {} {} GROUP BY {}{}").format(keys, sums, rows, by, having)
 
 
 def _rolled_rows(source: Source, rollup: Rollup) -> sql.Composed:

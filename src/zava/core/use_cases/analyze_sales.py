@@ -20,6 +20,7 @@ from zava.core.model import (
     ResultColumn,
     Totals,
 )
+from zava.core.not_offered import not_offered
 from zava.core.periods import Period, resolve_period_of, today_of
 from zava.core.ports import SalesRepository, StoreDirectory
 from zava.core.use_cases.get_store_performance import PeriodDates, choose_stores, period_dates
@@ -198,7 +199,8 @@ class AnalyzeSales:
                 *keys,
                 *_figures(wanted, now.get(keys, ZERO), None if before is None else before.get(keys, ZERO), everything),
             )
-            for keys in dict.fromkeys((*now, *(before or ())))
+            # Without dimensions, nothing sold is an answer too.
+            for keys in dict.fromkeys((*now, *(before or ()))) or (() if dimensions else ((),))
         ]
         ordered = _ordered(
             rows,
@@ -252,6 +254,8 @@ def _known(field: str, name: str, known: Mapping[str, Named]) -> Named:
         return known[name]
     nearest = get_close_matches(name[:LONGEST_VALUE], known, n=1)
     suggestion = f" Did you mean {nearest[0]}?" if nearest else ""
+    if field == "metrics" and (missing := not_offered(name[:LONGEST_VALUE])):
+        suggestion = f" Zava has no {missing.name}. Nearest to it: {missing.nearest}."
     raise ValidationError(
         field, name[:LONGEST_VALUE], f"there is no {name[:LONGEST_VALUE]!r}.{suggestion} There are: {', '.join(known)}"
     )
@@ -381,9 +385,13 @@ def _figures(
 
 
 def _ordered(rows: list[Row], names: list[str], order_by: str | None, *, by_figures: bool, place: int) -> list[Row]:
-    """By a column of the caller's, or by time, or by the first metric with the greatest first."""
+    """By a column of the caller's, or by time, or by the first metric with the greatest first.
+
+    Those that are equal come in the order of the dimensions, so that a limit always cuts alike.
+    """
+    rows = sorted(rows, key=_keys)
     if order_by is None:
-        return sorted(rows, key=lambda row: _rank(row[place]), reverse=True) if by_figures else sorted(rows, key=_keys)
+        return sorted(rows, key=lambda row: _rank(row[place]), reverse=True) if by_figures else rows
     name, _, direction = order_by.strip().partition(" ")
     if name not in names or direction.strip().lower() not in ("", "asc", "desc"):
         raise ValidationError(
