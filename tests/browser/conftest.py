@@ -14,13 +14,17 @@ from typing import Literal, Protocol, TypedDict, Unpack
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Frame, Page, ViewportSize, WebError, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Frame, Page, ViewportSize, WebError, expect, sync_playwright
 
 from tests.e2e.conftest import SCALE, Server, start_server
 from tests.postgres import reachable_folder
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 PICTURES = Path(os.environ.get("ZAVA_PICTURES") or Path(__file__).parents[2] / "build" / "pictures")
+
+
+# A busy machine is no reason to fail.
+expect.set_options(timeout=30_000)
 
 
 class PageOptions(TypedDict, total=False):
