@@ -56,3 +56,13 @@ async def test_a_prompt_is_given_over_http(shop: Server) -> None:
         (message,) = (await client.get_prompt("monthly_review", {"month": "2026-02"})).messages
     assert isinstance(message.content, TextContent)
     assert '1. get_store_performance {"period": "2026-02"}' in message.content.text
+
+
+async def test_the_view_of_store_performance_is_where_the_tool_says(shop: Server) -> None:
+    async with Client(shop.url, auth="demo-store-tacoma") as client:
+        (tool,) = [one for one in await client.list_tools() if one.name == "get_store_performance"]
+        assert tool.meta
+        (view,) = await client.read_resource(tool.meta["ui"]["resourceUri"])
+    assert isinstance(view, TextResourceContents)
+    assert view.mime_type == "text/html;profile=mcp-app"
+    assert "<title>Store performance</title>" in view.text

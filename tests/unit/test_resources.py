@@ -45,6 +45,7 @@ from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchem
 InMemory = Client[FastMCPTransport]
 
 RESOURCES = ["zava://me", "zava://metrics", "zava://stores"]
+VIEW = "ui://zava/store-performance"
 SCHEMA = "zava://schema/{table}"
 PROMPTS = ["daily_brief", "monthly_review", "stock_check", "compare_my_stores"]
 NOBODY = "AUTHORIZATION_ERROR: Nobody is asking: a token is needed."
@@ -157,14 +158,31 @@ def calls_in(text: str) -> list[tuple[str, dict[str, Any]]]:
 
 async def test_the_resources_are_listed_and_described(client: InMemory) -> None:
     listed = await client.list_resources()
-    assert [str(one.uri) for one in listed] == RESOURCES
+    assert [str(one.uri) for one in listed] == [*RESOURCES, VIEW]
     (template,) = await client.list_resource_templates()
     assert template.uri_template == SCHEMA
     every: list[Resource | ResourceTemplate] = [*listed, template]
     for one in every:
         assert one.title
         assert one.description
-        assert one.mime_type == "application/json"
+        is_view = isinstance(one, Resource) and str(one.uri) == VIEW
+        assert one.mime_type == ("text/html;profile=mcp-app" if is_view else "application/json")
+
+
+async def test_the_view_is_a_page_that_may_load_nothing_from_anywhere(client: InMemory) -> None:
+    (content,) = await client.read_resource(VIEW)
+    assert isinstance(content, TextResourceContents)
+    assert (content.mime_type, str(content.uri)) == ("text/html;profile=mcp-app", VIEW)
+    assert content.meta == {"ui": {"csp": {}, "prefersBorder": True}}
+    assert content.text.startswith("<!doctype html>")
+    # A sandboxed page has no origin, and no policy would let it load these.
+    assert not re.search(r"""\b(src|href)=|\bimport\b|\bfetch\(|url\(""", content.text)
+
+
+async def test_the_view_writes_no_text_as_html(client: InMemory) -> None:
+    (content,) = await client.read_resource(VIEW)
+    assert isinstance(content, TextResourceContents)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|Function\(", content.text)
 
 
 async def test_me_says_who_asks_and_what_they_see(client: InMemory) -> None:
@@ -255,7 +273,7 @@ async def test_a_resource_that_does_not_exist_is_an_error(client: InMemory, uri:
     assert refused.value.error.code == INVALID_PARAMS
 
 
-@pytest.mark.parametrize("uri", [*RESOURCES, "zava://schema/stores", "zava://schema/nonsense"])
+@pytest.mark.parametrize("uri", [*RESOURCES, VIEW, "zava://schema/stores", "zava://schema/nonsense"])
 async def test_nobody_reads_nothing(nobody: InMemory, uri: str) -> None:
     with pytest.raises(McpError) as refused:
         await nobody.read_resource(uri)

@@ -249,6 +249,11 @@ async def test_every_tool_only_reads(client: InMemory) -> None:
         assert tool.annotations.open_world_hint is False
 
 
+async def test_clients_that_show_views_are_told_of_the_one_of_store_performance(client: InMemory) -> None:
+    views = {tool.name: (tool.meta or {}).get("ui") for tool in await client.list_tools()}
+    assert views == dict.fromkeys(TOOLS) | {"get_store_performance": {"resourceUri": "ui://zava/store-performance"}}
+
+
 async def test_every_tool_says_what_it_answers_with(client: InMemory) -> None:
     for tool in await client.list_tools():
         assert tool.output_schema

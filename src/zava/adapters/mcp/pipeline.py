@@ -77,8 +77,21 @@ class ToolSpec(Generic[Result]):
     """
 
     def __init__(
-        self, function: Callable[..., Awaitable[Result]], *, title: str, text: Callable[[Result], str]
+        self,
+        function: Callable[..., Awaitable[Result]],
+        *,
+        title: str,
+        text: Callable[[Result], str],
+        view: str | None = None,
     ) -> None:
+        """A tool.
+
+        Args:
+            function: of a principal and annotated arguments.
+            title: for people.
+            text: what the model reads of a result.
+            view: URI of the resource that shows results to people; None where there is only the text.
+        """
         hints = get_type_hints(function, include_extras=True)
         fields: dict[str, Any] = {
             name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
@@ -87,6 +100,7 @@ class ToolSpec(Generic[Result]):
         }
         self.name = function.__name__
         self.title = title
+        self.view = view
         self.description = inspect.cleandoc(function.__doc__ or "")
         self._function = function
         self._text = text

@@ -1,10 +1,15 @@
-"""The resources: what a client can show or hold ready without a tool. Each is JSON, as its caller may see it."""
+"""The resources: what a client can show or hold ready without a tool.
+
+Each is JSON, as its caller may see it; but the view of store performance, a page that a client shows beside the answer.
+"""
 
 import json
 from dataclasses import dataclass
 from datetime import date
+from importlib.resources import files
 from typing import Annotated, Any
 
+from fastmcp.apps import UI_MIME_TYPE, AppConfig, ResourceCSP, app_config_to_meta_dict
 from fastmcp.resources import Resource, ResourceResult
 from fastmcp.resources.template import ResourceTemplate
 from pydantic import AnyUrl, Field, PrivateAttr
@@ -21,6 +26,10 @@ from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchem
 
 LONGEST_TABLE_NAME = 100
 JSON_TYPE = "application/json"
+
+STORE_PERFORMANCE_VIEW = "ui://zava/store-performance"
+# No origin is allowed for anything: what a view shows comes through the client, and goes nowhere else.
+VIEW_META = {"ui": app_config_to_meta_dict(AppConfig(csp=ResourceCSP(), prefers_border=True))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,10 @@ class RetailResources:
         (found,) = await self.table_schemas(principal, [table])
         return found
 
+    async def store_performance_view(self, principal: Principal) -> str:  # noqa: ARG002
+        """A view of get_store_performance's answers, in which a person switches store, period and metric."""
+        return files("zava.adapters.mcp").joinpath("store_performance.html").read_text(encoding="utf-8")
+
     def specs(self) -> dict[str, ToolSpec[Any]]:
         """Every resource, as the pipeline takes it, by its URI. Those with arguments in their URI are templates."""
         return {
@@ -122,6 +135,7 @@ class RetailResources:
             "zava://metrics": ToolSpec(self.metrics, title="Metrics and dimensions", text=_json),
             "zava://stores": ToolSpec(self.stores, title="My stores", text=_json),
             "zava://schema/{table}": ToolSpec(self.schema, title="Table schema", text=_json),
+            STORE_PERFORMANCE_VIEW: ToolSpec(self.store_performance_view, title="Store performance", text=str),
         }
 
 
@@ -145,8 +159,14 @@ class PipelineResource(Resource):
         arguments: dict[str, Any] | None = None,
         mime_type: str = JSON_TYPE,
     ) -> "PipelineResource":
+        is_view = uri.startswith("ui://")
         resource = cls(
-            uri=AnyUrl(uri), name=spec.name, title=spec.title, description=spec.description, mime_type=mime_type
+            uri=AnyUrl(uri),
+            name=spec.name,
+            title=spec.title,
+            description=spec.description,
+            mime_type=UI_MIME_TYPE if is_view else mime_type,
+            meta=VIEW_META if is_view else None,
         )
         resource._spec = spec
         resource._pipeline = pipeline

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastmcp import FastMCP
+from fastmcp.apps import AppConfig, app_config_to_meta_dict
 from fastmcp.server.auth import AuthProvider
 from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
@@ -44,10 +45,15 @@ class PipelineTool(Tool):
             parameters=spec.parameters,
             output_schema=spec.output_schema,
             annotations=ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False),
+            meta={"ui": app_config_to_meta_dict(AppConfig(resource_uri=spec.view))} if spec.view else None,
         )
         tool._spec = spec
         tool._pipeline = pipeline
         return tool
+
+    def get_meta(self) -> dict[str, Any]:
+        """Without the tags that FastMCP would add to every listing."""
+        return self.meta or {}
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         outcome = await cancelled_once(self._pipeline.call(self._spec, arguments))

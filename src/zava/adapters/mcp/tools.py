@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from zava.adapters.mcp.pipeline import ToolSpec
+from zava.adapters.mcp.resources import STORE_PERFORMANCE_VIEW
 from zava.adapters.mcp.texts import (
     analysis_text,
     comparison_text,
@@ -322,7 +323,12 @@ class RetailTools:
     def specs(self) -> tuple[ToolSpec[Any], ...]:
         """Every tool, as the pipeline takes it."""
         return (
-            ToolSpec(self.get_store_performance, title="Store performance", text=performance_text),
+            ToolSpec(
+                self.get_store_performance,
+                title="Store performance",
+                text=performance_text,
+                view=STORE_PERFORMANCE_VIEW,
+            ),
             ToolSpec(self.analyze_sales, title="Sales analysis", text=analysis_text),
             ToolSpec(self.compare_stores, title="Store comparison", text=comparison_text),
             ToolSpec(self.semantic_search_products, title="Product search", text=search_text),
