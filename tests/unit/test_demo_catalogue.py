@@ -39,14 +39,21 @@ def test_a_sku_names_category_and_type() -> None:
         assert re.fullmatch(r"[A-Z]{3}-[A-Z]{4}-00[1-9]", product.sku), product.sku
 
 
-def test_every_description_is_two_sentences_that_tell_a_size() -> None:
+def test_every_description_is_a_few_plain_sentences() -> None:
     for product in CATALOGUE.products:
         sentences = product.description.split(". ")
-        assert len(sentences) == 2, product.description
+        assert 3 <= len(sentences) <= 6, product.description
         assert all(sentence[0].isupper() for sentence in sentences), product.description
         assert product.description.endswith("."), product.description
+        assert product.description.isascii(), product.description
         assert not re.search(r"[{}]|\s\s|\.\.", product.description), product.description
-        assert 60 <= len(product.description) <= 240, product.description
+        assert 140 <= len(product.description) <= 600, product.description
+
+
+def test_what_people_come_for_ends_every_description_of_a_type() -> None:
+    for product_type in CATALOGUE.types:
+        endings = {product.description.rsplit(". ", 1)[1] for product in product_type.products}
+        assert len(endings) == 1, endings
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def _products(  # noqa: PLR0913, PLR0917 - where the type stands, and what was w
     products = []
     for rank, (name, cost, *fillings) in zip(ranks, text["products"], strict=True):
         sku = f"{code}-{text['code']}-{rank:03d}"
-        purpose, making, discontinued = (*fillings, None)[:3]
+        purpose, making, uses, discontinued = (*fillings, None, None)[:4]
         products.append(
             Product(
                 number=first + rank - 1,
@@ -157,7 +157,7 @@ def _products(  # noqa: PLR0913, PLR0917 - where the type stands, and what was w
                 category_number=category_number,
                 sku=sku,
                 name=name,
-                description=text["says"].format(purpose, making),
+                description=" ".join(filter(None, (text["says"].format(purpose, making), uses, text["uses"]))),
                 cost=round(cost * 100),
                 popularity=share * rank**-_LONG_TAIL / of_all_ranks,
                 most=text["most"],
