@@ -10,6 +10,7 @@ from dependency_injector import containers, providers
 from psycopg_pool import AsyncConnectionPool
 
 from zava.adapters.cache.memory import InMemoryCache
+from zava.adapters.charts.vega_lite import VegaLiteCharts
 from zava.adapters.embeddings.breaker import CircuitBreakingEmbeddings
 from zava.adapters.embeddings.cached import CachedEmbeddings
 from zava.adapters.embeddings.local import LocalEmbeddings
@@ -214,6 +215,8 @@ class Container(containers.DeclarativeContainer):
         none=providers.List(),
     )
 
+    charts = providers.Singleton(VegaLiteCharts)
+
     sandbox = providers.Singleton(
         PostgresSandbox, sandbox_sessions, catalog, providers.Callable(_limits, settings.provided.sandbox)
     )
@@ -244,6 +247,7 @@ class Container(containers.DeclarativeContainer):
         find_order,
         providers.Callable(_if_enabled, settings.provided.sandbox.enabled, execute_sales_query),
         get_multiple_table_schemas,
+        charts,
         now,
     )
 

@@ -23,6 +23,7 @@ from tests import tiny_shop
 from tests.fakes import (
     BUSINESS,
     STORES_QUERY,
+    FakeCharts,
     FakeEmbeddings,
     FakeInventoryRepository,
     FakeOrderRepository,
@@ -134,6 +135,7 @@ def server_for(person: PersonRow | None = tiny_shop.SEATTLE) -> FastMCP:
         FindOrder(FakeStoreDirectory(), FakeOrderRepository()),
         ExecuteSalesQuery(FakeSandbox(), Turns(at_once=4, waiting=8, patience=5)),
         GetMultipleTableSchemas(FakeSchemaCatalog()),
+        FakeCharts(),
         lambda: NOW,
     )
     identity = KnownTokens({"token": person.principal} if person else {}, "token")

@@ -8,15 +8,17 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Annotated, Any, Generic, TypeVar, get_type_hints
 
 import pydantic
 from opentelemetry import trace
-from pydantic import ConfigDict, create_model
+from pydantic import ConfigDict, Field, create_model
 
 from zava.adapters.mcp.disconnect import DisconnectedError, cancelled_on_disconnect
 from zava.adapters.mcp.schemas import Json, ShortSchema, schema_of, to_json
-from zava.core.errors import AuthorizationError, QueryTimeoutError, ValidationError, ZavaError
+from zava.adapters.mcp.texts import picture_text
+from zava.core.charts import Picture
+from zava.core.errors import AuthorizationError, ChartError, QueryTimeoutError, ValidationError, ZavaError
 from zava.core.model import Principal
 
 logger = logging.getLogger(__name__)
@@ -28,10 +30,11 @@ LONGEST_FIELD = 100
 
 @dataclass(frozen=True)
 class Answer(Generic[Result]):
-    """What a tool found: text for the model, structure for programs."""
+    """What a tool found: text for the model, structure for programs, and a picture for people who asked for one."""
 
     text: str
     result: Result
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True)
@@ -65,19 +68,35 @@ class ToolSpec(Generic[Result]):
     """
 
     def __init__(
-        self, function: Callable[..., Awaitable[Result]], *, title: str, text: Callable[[Result], str]
+        self,
+        function: Callable[..., Awaitable[Result]],
+        *,
+        title: str,
+        text: Callable[[Result], str],
+        draw: Callable[[Result], Awaitable[Picture]] | None = None,
     ) -> None:
+        """A tool.
+
+        Args:
+            function: answers.
+            title: for people.
+            text: the result as the model reads it.
+            draw: the result as a picture. With it the tool takes one more argument, "chart".
+        """
         hints = get_type_hints(function, include_extras=True)
         fields: dict[str, Any] = {
             name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
             for name, parameter in inspect.signature(function).parameters.items()
             if name != "principal"
         }
+        if draw:
+            fields["chart"] = (Annotated[bool, Field(description="Add a picture")], False)
         self.name = function.__name__
         self.title = title
         self.description = inspect.cleandoc(function.__doc__ or "")
         self._function = function
         self._text = text
+        self._draw = draw
         self._arguments = create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
         self.parameters = self._arguments.model_json_schema(schema_generator=ShortSchema)
         self.output_schema = schema_of(hints["return"])
@@ -98,8 +117,18 @@ class ToolSpec(Generic[Result]):
         return {name: getattr(checked, name) for name in self._arguments.model_fields}
 
     async def answer(self, principal: Principal, arguments: Mapping[str, Any]) -> Answer[Result]:
-        result = await self._function(principal, **arguments)
-        return Answer(self._text(result), result)
+        if self._draw is None:
+            result = await self._function(principal, **arguments)
+            return Answer(self._text(result), result)
+        result = await self._function(principal, **{name: arguments[name] for name in arguments if name != "chart"})
+        text = self._text(result)
+        if not arguments["chart"]:
+            return Answer(text, result)
+        try:
+            picture = await self._draw(result)
+        except ChartError as error:
+            return Answer(f"{text}\nNo chart: {error.message}.", result)
+        return Answer(f"{text}\n{picture_text(picture)}", result, picture)
 
 
 class Pipeline:

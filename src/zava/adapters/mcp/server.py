@@ -1,12 +1,13 @@
 """The MCP server: FastMCP speaks the protocol, the pipeline does the work."""
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastmcp import FastMCP
 from fastmcp.server.auth import AuthProvider
 from fastmcp.tools import Tool, ToolResult
-from mcp_types import TextContent, ToolAnnotations
+from mcp_types import ContentBlock, ImageContent, TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
 from zava.adapters.mcp.completions import complete_with
@@ -45,10 +46,17 @@ class PipelineTool(Tool):
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         outcome = await cancelled_once(self._pipeline.call(self._spec, arguments))
-        content = [TextContent(type="text", text=outcome.text)]
+        content: list[ContentBlock] = [TextContent(type="text", text=outcome.text)]
         if isinstance(outcome, Failure):
             return ToolResult(content=content, meta={"zava/error": outcome.error}, is_error=True)
-        return ToolResult(content=content, structured_content=structured(outcome))
+        meta = None
+        if picture := outcome.picture:
+            data = b64encode(picture.png).decode()
+            content.append(
+                ImageContent(type="image", data=data, mime_type="image/png", _meta={"zava/alt": picture.alt})
+            )
+            meta = {"zava/chart": dict(picture.specification)}
+        return ToolResult(content=content, structured_content=structured(outcome), meta=meta)
 
 
 def build_server(  # noqa: PLR0913 - all that a client can ask for
