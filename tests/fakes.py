@@ -1,6 +1,7 @@
 """The ports over the tiny shop, without a database. They enforce tenancy as the row policies do."""
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,6 +16,8 @@ from tests.tiny_shop import LineRow, OrderRow, PersonRow, ProductRow, ReturnRow,
 from zava.core.charts import Chart, Picture
 from zava.core.errors import AuthorizationError, ChartError, InvalidQueryError, SetupError
 from zava.core.model import (
+    AnalysisFigures,
+    AnalysisPlan,
     AnalysisQuery,
     Backlog,
     BasketProduct,
@@ -126,21 +129,52 @@ class FakeSalesRepository(SalesRepository):
             stock_at_risk=_stock(chosen, period.today),
         )
 
-    async def analyze(self, principal: Principal, query: AnalysisQuery) -> Sequence[Slice]:
+    async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
         mine = visible_stores(principal)
         parts: dict[tuple[str | int | date, ...], _Part] = {}
         for order in _orders(mine, query.days):
             for line in order.lines:
-                if query.facts & {"lines", "orders"} and (keys := _place(query, order.store, order.day, line.product)):
+                if keys := _place(query, order.store, order.day, line.product):
                     part = parts.setdefault(keys, _Part())
                     part.lines.append(line)
-                    part.orders.add(order.order_id)
-                    part.customers.add(order.customer)
+                    part.orders[order.order_id] = order
+                    if "first_orders" in query.facts and order is _first_order(mine, order.customer):
+                        part.new_customers.add(order.customer)
         for back in tiny_shop.RETURNS if "returns" in query.facts else ():
             in_sight = back.store in mine and query.days.first_day <= back.day <= query.days.last_day
             if in_sight and (keys := _place(query, back.store, back.day, _line_of(back).product)):
                 parts.setdefault(keys, _Part()).refunds.append(back.refund)
-        return [Slice(keys[1:], part.totals(query.facts)) for keys, part in parts.items()][: query.most + 1]
+        for store, month in _store_months(mine, query) if "targets" in query.facts else ():
+            if keys := _place(query, store, month, tiny_shop.PRODUCTS[0].name):
+                parts.setdefault(keys, _Part()).targets.append(tiny_shop.TARGETS.get((store, month)))
+        slices = [Slice(keys[1:], part.totals(query.facts)) for keys, part in parts.items() if part.counts(query.facts)]
+        return AnalysisFigures(tuple(slices[: query.most + 1]), AS_OF, ("retail.orders",), 0)
+
+    def explain(self, query: AnalysisQuery) -> AnalysisPlan:
+        return AnalysisPlan(("retail.orders",), "SELECT 1", {"first_day": str(query.days.first_day)})
+
+
+def _first_order(stores: Sequence[str], customer: str | None) -> OrderRow | None:
+    theirs = [
+        order
+        for order in tiny_shop.ORDERS
+        if customer and order.customer == customer and order.store in stores and order.status != "cancelled"
+    ]
+    return min(theirs, key=lambda order: (order.day, identify(order.store), order.order_id), default=None)
+
+
+def _store_months(stores: Sequence[str], query: AnalysisQuery) -> Iterator[tuple[str, date]]:
+    month, last_day = (
+        (query.target_months.first_day, query.target_months.last_day)
+        if query.target_months
+        else (
+            date.max,
+            date.min,
+        )
+    )
+    while month < last_day:
+        yield from ((store, month) for store in stores)
+        month = (month + timedelta(days=31)).replace(day=1)
 
 
 def _line_of(back: ReturnRow) -> LineRow:
@@ -151,9 +185,27 @@ def _line_of(back: ReturnRow) -> LineRow:
 @dataclass
 class _Part:
     lines: list[LineRow] = field(default_factory=list)
-    orders: set[UUID] = field(default_factory=set)
-    customers: set[str | None] = field(default_factory=set)
+    orders: dict[UUID, OrderRow] = field(default_factory=dict)
+    new_customers: set[str | None] = field(default_factory=set)
     refunds: list[Decimal] = field(default_factory=list)
+    targets: list[Decimal | None] = field(default_factory=list)
+
+    @property
+    def customers(self) -> Counter[str]:
+        """The known ones, with their orders."""
+        return Counter(order.customer for order in self.orders.values() if order.customer)
+
+    def counts(self, facts: frozenset[Fact]) -> bool:
+        """Whether there is anything of what is asked for."""
+        found = {
+            "lines": self.lines,
+            "orders": self.orders,
+            "customers": self.customers,
+            "first_orders": self.new_customers,
+            "returns": self.refunds,
+            "targets": self.targets,
+        }
+        return any(found[fact] for fact in facts)
 
     def totals(self, facts: frozenset[Fact]) -> Totals:
         sold = _sales(self.lines if "lines" in facts else [])
@@ -162,9 +214,12 @@ class _Part:
             cost=sold.cost,
             units=sold.units,
             orders=len(self.orders) if "orders" in facts else 0,
-            customers=len(self.customers - {None}) if "orders" in facts else 0,
+            customers=len(self.customers) if "customers" in facts else 0,
             returned_amount=sum(self.refunds, ZERO),
             discount_amount=sum((line.discount for line in self.lines), ZERO) if "lines" in facts else ZERO,
+            repeat_customers=sum(orders > 1 for orders in self.customers.values()) if "customers" in facts else 0,
+            new_customers=len(self.new_customers),
+            revenue_target=_all(self.targets),
         )
 
 
@@ -190,6 +245,11 @@ def _place(query: AnalysisQuery, store_name: str, day: date, product_name: str) 
     if any(str(values[name]) not in wanted for name, wanted in query.filters):
         return ()
     return (1, *(values[name] for name in query.dimensions))
+
+
+def _all(targets: Sequence[Decimal | None]) -> Decimal | None:
+    known = [target for target in targets if target is not None]
+    return sum(known, ZERO) if targets and len(known) == len(targets) else None
 
 
 def _best(slices: Iterable[SliceSales]) -> list[SliceSales]:

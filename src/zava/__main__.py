@@ -72,6 +72,14 @@ def seed(*, data_dir: DataDir = None, scale: Scale = None) -> None:
     seed_database(_settings(embedded={"data_dir": data_dir, "scale": scale}))
 
 
+@db.command
+def rollup(*, data_dir: DataDir = None) -> None:
+    """Sum the days whose sales have changed, so that questions need not read their orders."""
+    from zava.commands.rollup import roll_up
+
+    roll_up(_settings(embedded={"data_dir": data_dir}))
+
+
 @app.command
 def embed(
     *,

@@ -57,6 +57,11 @@ class DatabaseSettings(BaseModel):
         SecretStr | None,
         Field(description="Connection string of an administrator, for `zava db` and nothing else."),
     ] = None
+    writer_dsn: Annotated[
+        SecretStr | None,
+        Field(description="Connection string of the login zava_writer, as which a server keeps the rollups of sales."),
+    ] = None
+    rollup_interval: Annotated[Seconds, Field(description="Seconds between two looks for what has to be summed.")] = 15
     context_key_file: Annotated[
         Path | None,
         Field(description="File with the key by which the database knows its server; `zava db migrate` makes it."),

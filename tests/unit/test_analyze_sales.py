@@ -51,7 +51,7 @@ async def test_without_dimensions_it_says_what_store_performance_says(person: Pe
 
 async def test_parts_of_an_additive_metric_make_up_the_whole() -> None:
     for name in (name for name, metric in ANALYSIS_METRICS.items() if metric.additive):
-        result = await analyze([name], "product", person=tiny_shop.HEAD_OFFICE, totals=True)
+        result = await analyze([name], "store", person=tiny_shop.HEAD_OFFICE, totals=True)
         assert result.totals is not None
         assert sum(row[name] for row in by_name(result)) == result.totals[name]
         shares = [row[f"{name}_share_percent"] for row in by_name(result)]

@@ -10,9 +10,11 @@ import uvicorn
 from starlette.middleware import Middleware
 
 from zava.adapters.mcp.disconnect import DisconnectMiddleware
+from zava.adapters.postgres.sales_rollup import SalesRollup
 from zava.adapters.web.health import health_routes
 from zava.commands.database import Database
 from zava.commands.embed import BATCH, embed
+from zava.commands.rollup import keep_rolled_up
 from zava.container import Container, new_container
 from zava.core.errors import EmbeddingError, SetupError
 from zava.core.ports import EmbeddingProvider
@@ -74,6 +76,10 @@ async def _ready(container: Container, database: Database) -> AsyncIterator[None
         # The sample shop's products, with the model that costs nothing. Until it is done they are found by words.
         if _embeds_itself(container, database):
             stack.push_async_callback(_stop, asyncio.create_task(_embed(database, sources[0])))
+        if writer_dsn := database.access.writer_dsn:
+            interval = container.settings().database.rollup_interval
+            task = asyncio.create_task(keep_rolled_up(SalesRollup(writer_dsn), interval))
+            stack.push_async_callback(_stop, task)
         logger.info("MCP server startup complete")
         yield
     logger.info("MCP server shutdown complete")

@@ -31,6 +31,7 @@ from zava.settings import Settings
 
 DATABASE = "zava"
 LOGIN = "zava_app"
+WRITER = "zava_writer"
 CONTEXT_KEY = "context-key"
 CONNECT_SECONDS = 5
 
@@ -83,7 +84,8 @@ class Database:
             steps = migrate(connection, reinstall=reinstall)
             register_context_key(connection, ContextKey.read(self.access.context_key_file))
             if self.embedded:
-                set_first_password(connection, LOGIN, self.embedded.secret(LOGIN))
+                for login in (LOGIN, WRITER):
+                    set_first_password(connection, login, self.embedded.secret(login))
         return steps
 
     def seed(self, scale: float) -> Summary:
@@ -124,7 +126,11 @@ def _configured(settings: Settings) -> Database:
             "database knows its server. `zava db migrate` makes it."
         )
     return Database(
-        access=DatabaseAccess(database.dsn.get_secret_value(), database.context_key_file),
+        access=DatabaseAccess(
+            database.dsn.get_secret_value(),
+            database.context_key_file,
+            database.writer_dsn.get_secret_value() if database.writer_dsn else None,
+        ),
         admin_dsn=database.admin_dsn.get_secret_value() if database.admin_dsn else None,
     )
 
@@ -133,9 +139,11 @@ def _embedded(postgres: EmbeddedPostgres) -> Database:
     postgres.secret(CONTEXT_KEY)
     with _connect(postgres.dsn(database="postgres"), "an administrator") as connection:
         create_database(connection, DATABASE)
-    dsn = postgres.dsn(database=DATABASE, user=LOGIN, password=postgres.secret(LOGIN))
+    dsn, writer_dsn = (
+        postgres.dsn(database=DATABASE, user=login, password=postgres.secret(login)) for login in (LOGIN, WRITER)
+    )
     return Database(
-        access=DatabaseAccess(dsn, postgres.secret_file(CONTEXT_KEY)),
+        access=DatabaseAccess(dsn, postgres.secret_file(CONTEXT_KEY), writer_dsn),
         admin_dsn=postgres.dsn(database=DATABASE),
         embedded=postgres,
     )

@@ -5,7 +5,11 @@ from typing import Literal
 
 from zava.core.model import Fact
 
-ALL_FACTS: frozenset[Fact] = frozenset(("lines", "orders", "returns"))
+BY_MONTH: frozenset[Fact] = frozenset(("lines", "orders", "returns", "customers", "first_orders", "targets"))
+BY_DAY = BY_MONTH - {"targets"}
+# An order has several products; whose first order it is, it is as a whole.
+BY_PRODUCT = BY_DAY - {"first_orders"}
+BY_HOUR = BY_DAY - {"returns"}
 
 Type = Literal["text", "integer", "date"]
 
@@ -24,7 +28,7 @@ class Dimension:
     name: str
     definition: str
     type: Type = "text"
-    facts: frozenset[Fact] = ALL_FACTS
+    facts: frozenset[Fact] = BY_MONTH
     calendar: bool = False
 
     @property
@@ -39,13 +43,13 @@ DIMENSIONS: dict[str, Dimension] = {
         Dimension("store", "Name of the store."),
         Dimension("region", "Group of stores under one regional manager."),
         Dimension("channel", "shop or online."),
-        Dimension("category", "Department of the assortment."),
-        Dimension("product_type", "Kind of product within a category."),
-        Dimension("product", "Name of the product."),
-        Dimension("hour", "Hour of the sale, 0 to 23.", "integer", frozenset(("lines", "orders"))),
-        Dimension("weekday", "1 is Monday, 7 is Sunday.", "integer"),
-        Dimension("day", "Date.", "date", calendar=True),
-        Dimension("week", "First day of the week.", "date", calendar=True),
+        Dimension("category", "Department of the assortment.", facts=BY_PRODUCT),
+        Dimension("product_type", "Kind of product within a category.", facts=BY_PRODUCT),
+        Dimension("product", "Name of the product.", facts=BY_PRODUCT),
+        Dimension("hour", "Hour of the sale, 0 to 23.", "integer", BY_HOUR),
+        Dimension("weekday", "1 is Monday, 7 is Sunday.", "integer", BY_DAY),
+        Dimension("day", "Date.", "date", BY_DAY, calendar=True),
+        Dimension("week", "First day of the week.", "date", BY_DAY, calendar=True),
         Dimension("month", "First day of the month.", "date", calendar=True),
         Dimension("quarter", "Fiscal quarter, such as 2026-Q2.", calendar=True),
         Dimension("year", "Fiscal year, named after the year it ends in.", "integer", calendar=True),

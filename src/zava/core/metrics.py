@@ -12,6 +12,9 @@ TENTH = Decimal("0.1")
 
 LINES: frozenset[Fact] = frozenset(("lines",))
 ORDERS: frozenset[Fact] = frozenset(("orders",))
+CUSTOMERS: frozenset[Fact] = frozenset(("customers",))
+FIRST_ORDERS: frozenset[Fact] = frozenset(("first_orders",))
+TARGETS: frozenset[Fact] = frozenset(("targets",))
 RETURNS: frozenset[Fact] = frozenset(("returns",))
 
 Unit = Literal["money", "count", "percent"]
@@ -119,7 +122,7 @@ METRICS: dict[str, Metric] = {
             "Distinct known customers with an order that was not cancelled.",
             "count",
             lambda totals: Decimal(totals.customers),
-            ORDERS,
+            CUSTOMERS,
         ),
     )
 }
@@ -149,6 +152,28 @@ ANALYSIS_METRICS: dict[str, Metric] = METRICS | {
             "count",
             lambda totals: ratio(totals.units, totals.orders, to=CENT),
             LINES | ORDERS,
+        ),
+        Metric(
+            "new_customers",
+            "Known customers whose first order in any of your stores is among the orders.",
+            "count",
+            lambda totals: Decimal(totals.new_customers),
+            FIRST_ORDERS,
+            additive=True,
+        ),
+        Metric(
+            "repeat_customer_percent",
+            "Known customers with two or more of the orders, in percent of all known ones.",
+            "percent",
+            lambda totals: percent(totals.repeat_customers, totals.customers),
+            CUSTOMERS,
+        ),
+        Metric(
+            "target_progress",
+            "Revenue in percent of the target of the period's whole months, if every store has one for each.",
+            "percent",
+            lambda totals: None if totals.revenue_target is None else percent(totals.revenue, totals.revenue_target),
+            LINES | TARGETS,
         ),
     )
 }

@@ -91,16 +91,22 @@ class Totals(Sales):
         customers: distinct known customers among them.
         returned_amount: refunds for goods that came back in the period, whenever they were sold.
         discount_amount: what was taken off the prices.
+        repeat_customers: those of the customers with two or more of the orders.
+        new_customers: customers whose first order in any store of the principal's is among the orders.
+        revenue_target: of whole months; None unless every store has one for each of them.
     """
 
     orders: int
     customers: int
     returned_amount: Decimal
     discount_amount: Decimal = Decimal(0)
+    repeat_customers: int = 0
+    new_customers: int = 0
+    revenue_target: Decimal | None = None
 
 
-# Where figures come from: lines of orders, orders, and returns.
-Fact: TypeAlias = Literal["lines", "orders", "returns"]
+# Where figures come from: lines of orders, orders, returns, who bought, who bought for the first time, and targets.
+Fact: TypeAlias = Literal["lines", "orders", "returns", "customers", "first_orders", "targets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,7 @@ class AnalysisQuery:
         dimensions: names of core/analysis.py; none for one sum of all.
         facts: where the wanted figures come from.
         filters: values of a dimension that count, as text.
+        target_months: whole months, whose targets count; None when the days are not the beginning of such.
         most: slices at most; one more is answered when there are more.
     """
 
@@ -118,6 +125,7 @@ class AnalysisQuery:
     facts: frozenset[Fact]
     filters: tuple[tuple[str, tuple[str, ...]], ...]
     days: DateRange
+    target_months: DateRange | None
     most: int
 
 
@@ -127,6 +135,37 @@ class Slice:
 
     keys: tuple[str | int | date, ...]
     totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisPlan:
+    """How the sums are found.
+
+    Attributes:
+        tables: that are read.
+        sql: the query.
+        parameters: what its placeholders stand for.
+    """
+
+    tables: tuple[str, ...]
+    sql: str
+    parameters: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisFigures:
+    """The sums of each slice that has any.
+
+    Attributes:
+        as_of: the moment up to which everything is counted.
+        tables: that were read; of rollups, those.
+        unrolled_days: days of stores that changed since they were summed, and were read from the orders instead.
+    """
+
+    slices: tuple[Slice, ...]
+    as_of: datetime
+    tables: tuple[str, ...]
+    unrolled_days: int
 
 
 @dataclass(frozen=True, slots=True)

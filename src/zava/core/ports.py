@@ -6,6 +6,8 @@ from uuid import UUID
 
 from zava.core.charts import Chart, Picture
 from zava.core.model import (
+    AnalysisFigures,
+    AnalysisPlan,
     AnalysisQuery,
     Backlog,
     BasketProduct,
@@ -24,7 +26,6 @@ from zava.core.model import (
     ProductFilter,
     ProductMatch,
     SimilarProduct,
-    Slice,
     Table,
     TableSchema,
     TrendingProduct,
@@ -53,8 +54,12 @@ class SalesRepository(Protocol):
         """The figures of these stores together; a store the principal does not see adds nothing."""
         ...
 
-    async def analyze(self, principal: Principal, query: AnalysisQuery) -> Sequence[Slice]:
+    async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
         """The sums of each slice that has any, in no order; one more than wanted at most."""
+        ...
+
+    def explain(self, query: AnalysisQuery) -> AnalysisPlan:
+        """How analyze finds them."""
         ...
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from zava.adapters.mcp.schemas import to_json
 from zava.core.charts import Picture
 from zava.core.model import ColumnSchema, Order, OrderLine, Product, ProductMatch, TableSchema
-from zava.core.use_cases.analyze_sales import SalesAnalysis
+from zava.core.use_cases.analyze_sales import Explanation, SalesAnalysis
 from zava.core.use_cases.check_inventory import InventoryCheck, ProductAtRisk
 from zava.core.use_cases.execute_sales_query import QueryAnswer
 from zava.core.use_cases.find_order import FoundOrder
@@ -214,6 +214,8 @@ def _quoted(text: str) -> str:
 
 def analysis_text(result: SalesAnalysis) -> str:
     """Compact JSON, column names once; then what one needs to know of it."""
+    if result.explanation:
+        return _explanation_text(result.explanation, result.tables)
     table = {"columns": [column.name for column in result.columns], "rows": result.rows}
     period = f"{result.period.first_day} to {result.period.last_day}"
     compared = (
@@ -225,8 +227,19 @@ def analysis_text(result: SalesAnalysis) -> str:
     more = f" of {result.slices}" if result.slices > result.row_count else ""
     return (
         f"{_json(table)}\n{totals}{result.row_count}{more} rows; {period}{compared}; money in {result.currency}; "
-        f"stores: {_names(result.stores)}"
+        f"stores: {_names(result.stores)}; {_origin(result)}"
     )
+
+
+def _origin(result: SalesAnalysis) -> str:
+    as_of = f"as of {result.as_of:%Y-%m-%d %H:%M} UTC" if result.as_of else ""
+    changed = f", {result.unrolled_days} days of stores from the orders" if result.unrolled_days else ""
+    return f"{as_of}, from {', '.join(result.tables)}{changed}"
+
+
+def _explanation_text(explanation: Explanation, tables: Sequence[str]) -> str:
+    definitions = "\n".join(f"{name}: {definition}" for name, definition in explanation.definitions.items())
+    return f"{definitions}\nTables: {', '.join(tables)}\n{explanation.sql}\nParameters: {_json(explanation.parameters)}"
 
 
 def _json(value: object) -> str:

@@ -142,6 +142,7 @@ class RetailTools:
         ] = None,
         limit: Annotated[int, Field(ge=1, le=MOST_ANALYSIS_ROWS, description="Rows at most")] = 100,
         totals: Annotated[bool, Field(description="Add totals and shares in percent")] = False,  # noqa: FBT002
+        explain: Annotated[bool, Field(description="Definitions, tables and SQL; no figures")] = False,  # noqa: FBT002
     ) -> SalesAnalysis:
         """Governed metrics, split and compared: the same definitions for everybody, over your own stores.
 
@@ -158,6 +159,7 @@ class RetailTools:
             order_by=order_by,
             limit=limit,
             totals=totals,
+            explain=explain,
         )
 
     async def semantic_search_products(  # noqa: PLR0913, PLR0917 - what the model may say

@@ -6,12 +6,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class DatabaseAccess:
-    """What the server needs to speak to its database as zava_app.
+    """What the server needs to speak to its database.
 
     Attributes:
-        dsn: connection string, password included; never shown.
+        dsn: connection string of zava_app, password included; never shown.
         context_key_file: the key that signs who asks.
+        writer_dsn: connection string of zava_writer; None where others keep the rollups.
     """
 
     dsn: str = field(repr=False)
     context_key_file: Path
+    writer_dsn: str | None = field(default=None, repr=False)

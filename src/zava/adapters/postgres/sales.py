@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
@@ -11,7 +11,18 @@ from zava.adapters.postgres.analysis import compile_analysis
 from zava.adapters.postgres.sessions import Answers, PrincipalSessions, Question
 from zava.adapters.postgres.sql import load
 from zava.core.analysis import DIMENSIONS
-from zava.core.model import AnalysisQuery, PerformanceFigures, Principal, Sales, Slice, SliceSales, StockAtRisk, Totals
+from zava.core.model import (
+    AnalysisFigures,
+    AnalysisPlan,
+    AnalysisQuery,
+    PerformanceFigures,
+    Principal,
+    Sales,
+    Slice,
+    SliceSales,
+    StockAtRisk,
+    Totals,
+)
 from zava.core.periods import Period
 from zava.core.ports import SalesRepository
 
@@ -49,6 +60,15 @@ class AnalysisRow:
     customers: int
     returned_amount: Decimal
     discount_amount: Decimal
+    repeat_customers: int
+    new_customers: int
+    revenue_target: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class RollupRow:
+    as_of: datetime
+    unrolled_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +80,7 @@ VISITS = Question(load("store_performance_visits"), VisitsRow)
 SLICES = Question(load("store_performance_slices"), SliceRow)
 TARGET = Question(load("store_performance_target"), TargetRow)
 STOCK = Question(load("store_performance_stock"), StockAtRisk)
+ROLLUP = Question(load("analyze_rollup"), RollupRow)
 
 
 @dataclass(frozen=True)
@@ -85,11 +106,12 @@ class PostgresSalesRepository(SalesRepository):
         answers = await self.sessions.ask(principal, parameters, VISITS, SLICES, TARGET, STOCK)
         return _figures(answers)
 
-    async def analyze(self, principal: Principal, query: AnalysisQuery) -> Sequence[Slice]:
-        text, parameters = compile_analysis(query)
-        question = Question(text, AnalysisRow)
-        rows = (await self.sessions.ask(principal, parameters, question))[question]
-        return [
+    async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
+        compiled = compile_analysis(query)
+        question = Question(compiled.sql, AnalysisRow)
+        answers = await self.sessions.ask(principal, compiled.parameters, question, ROLLUP)
+        (rollup,) = answers[ROLLUP]
+        slices = tuple(
             Slice(
                 tuple(map(_key, query.dimensions, row.keys)),
                 Totals(
@@ -100,10 +122,19 @@ class PostgresSalesRepository(SalesRepository):
                     customers=row.customers,
                     returned_amount=row.returned_amount,
                     discount_amount=row.discount_amount,
+                    repeat_customers=row.repeat_customers,
+                    new_customers=row.new_customers,
+                    revenue_target=row.revenue_target,
                 ),
             )
-            for row in rows
-        ]
+            for row in answers[question]
+        )
+        return AnalysisFigures(slices, rollup.as_of, compiled.tables, rollup.unrolled_days)
+
+    def explain(self, query: AnalysisQuery) -> AnalysisPlan:
+        compiled = compile_analysis(query)
+        parameters = {name: str(value) for name, value in compiled.parameters.items() if value is not None}
+        return AnalysisPlan(compiled.tables, compiled.sql.strip(), parameters)
 
 
 def _key(dimension: str, value: str | int) -> str | int | date:

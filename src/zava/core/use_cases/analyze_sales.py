@@ -12,12 +12,12 @@ from zava.core.checks import check_range, check_text
 from zava.core.errors import ValidationError
 from zava.core.metrics import ANALYSIS_METRICS, Metric, percent
 from zava.core.model import (
+    AnalysisFigures,
     AnalysisQuery,
     DateRange,
     Fact,
     Principal,
     ResultColumn,
-    Slice,
     Totals,
 )
 from zava.core.periods import Period, resolve_period_of, today_of
@@ -46,7 +46,23 @@ LINED_UP: dict[CompareTo, frozenset[str]] = {
     "previous_year_weekdays": frozenset(("day", "week")),
 }
 
+# Why a figure cannot be split as asked, by where it comes from.
+UNSPLIT: dict[Fact, str] = {
+    "returns": "returns are known by the day",
+    "first_orders": "an order is of several products",
+    "targets": "targets are for stores and whole months",
+}
+
 ZERO = Totals(Decimal(0), Decimal(0), 0, 0, 0, Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What the metrics mean, and the query that finds them."""
+
+    definitions: dict[str, str]
+    sql: str
+    parameters: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +77,10 @@ class SalesAnalysis:
         compared_with: the days of the columns that end in _previous.
         currency: of all money.
         stores: whose figures these are.
+        as_of: the moment up to which everything is counted; None when nothing was.
+        tables: that the figures come from.
+        unrolled_days: days of stores that changed since they were summed, and were read from the orders instead.
+        explanation: how they would be found; None unless asked for.
     """
 
     columns: tuple[ResultColumn, ...]
@@ -72,6 +92,10 @@ class SalesAnalysis:
     compared_with: DateRange | None
     currency: str
     stores: tuple[str, ...]
+    as_of: datetime | None
+    tables: tuple[str, ...]
+    unrolled_days: int
+    explanation: Explanation | None
 
 
 @dataclass(frozen=True)
@@ -94,6 +118,7 @@ class AnalyzeSales:
         order_by: str | None = None,
         limit: int = 100,
         totals: bool = False,
+        explain: bool = False,
     ) -> SalesAnalysis:
         """The metrics, a row for each slice.
 
@@ -107,6 +132,7 @@ class AnalyzeSales:
             order_by: a column, with "desc" or "asc" behind it if wanted; the dimensions, unless said.
             limit: rows at most.
             totals: whether the metrics of all slices together, and shares of them, are wanted.
+            explain: whether to say how the figures would be found, and not to find them.
 
         Raises:
             ValidationError: a name is unknown, or the combination means nothing. Says what would.
@@ -125,18 +151,42 @@ class AnalyzeSales:
         days = resolve_period_of(stores, period, today=today_of(business, self.now()), business=business)
         others = _compared(days, compare_to, dimensions)
 
-        query = AnalysisQuery(dimensions, facts, chosen, days.elapsed, MOST_SLICES)
-        now = {one.keys: one.totals for one in await self._ask(principal, query)}
+        query = AnalysisQuery(dimensions, facts, chosen, days.elapsed, _target_months(facts, days), MOST_SLICES)
+        columns = _columns(dimensions, wanted, compared=others is not None, shares=totals)
+        analysis = SalesAnalysis(
+            columns=columns,
+            rows=(),
+            row_count=0,
+            slices=0,
+            totals=None,
+            period=period_dates(days, business.time_zone),
+            compared_with=others,
+            currency=business.currency,
+            stores=tuple(store.name for store in stores),
+            as_of=None,
+            tables=(),
+            unrolled_days=0,
+            explanation=None,
+        )
+        if explain:
+            plan = self.sales.explain(query)
+            definitions = {metric.name: metric.definition for metric in wanted}
+            return replace(
+                analysis, tables=plan.tables, explanation=Explanation(definitions, plan.sql, plan.parameters)
+            )
+
+        figures = await self._ask(principal, query)
+        now = {one.keys: one.totals for one in figures.slices}
         before: dict[Key, Totals] | None = None
         if others:
             shift = days.elapsed.first_day - others.first_day
+            asked = replace(query, days=others, target_months=_whole_months(others))
             before = {
                 _later(one.keys, dimensions, shift, compare_to): one.totals
-                for one in await self._ask(principal, replace(query, days=others))
+                for one in (await self._ask(principal, asked)).slices
             }
         everything = await self._everything(principal, query) if totals else None
 
-        columns = _columns(dimensions, wanted, compared=others is not None, shares=totals)
         rows: list[Row] = [
             (
                 *keys,
@@ -151,29 +201,28 @@ class AnalyzeSales:
             by_figures=not (dimensions and DIMENSIONS[dimensions[0]].runs),
             place=len(dimensions),
         )[:limit]
-        return SalesAnalysis(
-            columns=columns,
+        return replace(
+            analysis,
             rows=tuple(ordered),
             row_count=len(ordered),
             slices=len(rows),
             totals={metric.name: metric.value(everything) for metric in wanted} if everything else None,
-            period=period_dates(days, business.time_zone),
-            compared_with=others,
-            currency=business.currency,
-            stores=tuple(store.name for store in stores),
+            as_of=figures.as_of,
+            tables=figures.tables,
+            unrolled_days=figures.unrolled_days,
         )
 
-    async def _ask(self, principal: Principal, query: AnalysisQuery) -> Sequence[Slice]:
-        slices = await self.sales.analyze(principal, query)
-        if len(slices) > query.most:
+    async def _ask(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
+        figures = await self.sales.analyze(principal, query)
+        if len(figures.slices) > query.most:
             raise ValidationError(
                 "group_by", None, f"there are more than {query.most:,} rows; choose fewer dimensions, days or values"
             )
-        return slices
+        return figures
 
     async def _everything(self, principal: Principal, query: AnalysisQuery) -> Totals:
-        slices = await self.sales.analyze(principal, replace(query, dimensions=()))
-        return slices[0].totals if slices else ZERO
+        figures = await self.sales.analyze(principal, replace(query, dimensions=()))
+        return figures.slices[0].totals if figures.slices else ZERO
 
 
 def _distinct(field: str, names: Sequence[str], most: int, least: int) -> list[str]:
@@ -208,10 +257,29 @@ def _facts(metrics: Iterable[Metric], dimensions: Collection[str]) -> frozenset[
     for metric in metrics:
         for name in sorted(dimensions):
             if not metric.facts <= DIMENSIONS[name].facts:
-                raise ValidationError(
-                    "metrics", metric.name, f"{metric.name} has no {name}: returns are known by the day"
-                )
+                raise ValidationError("metrics", metric.name, f"{metric.name} has no {name}: {_why_not(metric, name)}")
     return frozenset[Fact]().union(*(metric.facts for metric in metrics))
+
+
+def _why_not(metric: Metric, dimension: str) -> str:
+    missing = metric.facts - DIMENSIONS[dimension].facts
+    return UNSPLIT[min(missing)]
+
+
+def _target_months(facts: Collection[Fact], days: Period) -> DateRange | None:
+    if "targets" not in facts:
+        return None
+    months = _whole_months(days.whole)
+    if months is None:
+        raise ValidationError(
+            "period", days.name, "targets are for whole months; write this_month, last_month, 2025-11, 2026-Q2 or 2025"
+        )
+    return months
+
+
+def _whole_months(days: DateRange) -> DateRange | None:
+    whole = days.first_day.day == 1 and (days.last_day + timedelta(days=1)).day == 1
+    return days if whole else None
 
 
 def _compared(days: Period, compare_to: CompareTo | None, dimensions: Sequence[str]) -> DateRange | None:

@@ -1,0 +1,44 @@
+"""zava db rollup, and the same in the background of a server."""
+
+import asyncio
+import logging
+
+import psycopg
+
+from zava.adapters.postgres.sales_rollup import SalesRollup
+from zava.commands.database import open_database
+from zava.core.errors import SetupError
+from zava.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+def roll_up(settings: Settings) -> None:
+    """Sums the days whose sales have changed, and says how many they were."""
+    with open_database(settings) as database:
+        if database.access.writer_dsn is None:
+            raise SetupError("This needs the login zava_writer: set ZAVA_DATABASE__WRITER_DSN.")
+        try:
+            days = asyncio.run(SalesRollup(database.access.writer_dsn).bring_up_to_date())
+        except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName):
+            raise SetupError("This database has no Zava schema, or an old one: run `zava db migrate`.") from None
+        except psycopg.Error as error:
+            raise SetupError(
+                f"The database failed: {str(error).splitlines()[0]}. Run `zava db rollup` again."
+            ) from None
+    print(f"Summed {days:,} days of stores. The rollups are up to date.")
+
+
+async def keep_rolled_up(rollup: SalesRollup, seconds: float) -> None:
+    """Does so again and again, until it is cancelled. Answers are right without it, and slower."""
+    fails = False
+    while True:
+        try:
+            await rollup.bring_up_to_date()
+        except psycopg.Error as error:
+            if not fails:
+                logger.warning("Sales are not summed for a while: %s", str(error).splitlines()[0])
+            fails = True
+        else:
+            fails = False
+        await asyncio.sleep(seconds)
