@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import TypeAlias
 
 from zava.core.analysis import DIMENSIONS
 from zava.core.chart_texts import change_text, days_text, headline, label, moment_text, short, title_of
@@ -25,10 +26,12 @@ from zava.core.periods import ONE_DAY, add_months
 from zava.core.use_cases.analyze_sales import ZERO, Cell, Row, SalesAnalysis
 from zava.core.use_cases.get_store_performance import PeriodDates, StorePerformance
 
-Moment = date | int | str
+Moment: TypeAlias = date | int | str
+Key: TypeAlias = tuple[Cell, ...]
 
 # From the finest: each is made of those before it, but that a week lies across months.
 CALENDAR = ("day", "week", "month", "quarter", "year")
+RUNNING = (*CALENDAR, "hour", "weekday")
 HEADLINES = ("revenue", "orders", "average_order_value", "gross_margin_percent")
 
 
@@ -77,7 +80,7 @@ def chart_analysis(result: SalesAnalysis) -> Chart:
     running = [name for name in table.dimensions if DIMENSIONS[name].runs]
     if not running:
         return _of_names(table)
-    return _of_moments(table, next((name for name in CALENDAR if name in running), running[0]))
+    return _of_moments(table, next((name for name in RUNNING if name in running), running[0]))
 
 
 def bars(  # noqa: PLR0913 - what a bar chart consists of
@@ -245,11 +248,7 @@ def _of_names(table: _Analysis) -> Chart:
 
 def _of_moments(table: _Analysis, moment: str) -> Chart:
     result = table.result
-    if result.slices > MOST_POINTS or len(result.rows) > MOST_POINTS:
-        raise ChartError(
-            f"{max(result.slices, len(result.rows)):,} points are more than the {MOST_POINTS:,} that can be read; "
-            "group by a longer stretch of time, or by fewer names"
-        )
+    _check_points(max(result.slices, len(result.rows)))
     if not table.complete:
         raise ChartError(
             f"a line through {result.row_count} of {result.slices} rows would mislead; ask again with limit "
@@ -258,34 +257,45 @@ def _of_moments(table: _Analysis, moment: str) -> Chart:
     # Those that a month or a quarter lies in say nothing more.
     others = [name for name in table.dimensions if name != moment and not DIMENSIONS[name].calendar]
     place = table.names.index(moment)
-    lines: dict[str, dict[Moment, Decimal | None]] = {}
+    lines: dict[Key, dict[Moment, Decimal | None]] = {}
+    # Two that are shown alike stay two.
+    shown: dict[Key, str] = {}
     before: dict[Moment, Decimal | None] = {}
     for row in result.rows:
         at = row[place]
         if at is None or isinstance(at, Decimal):
             raise ChartError(f"a row has no {moment}")
-        line = lines.setdefault(table.keys(row, others), {})
+        key = tuple(row[table.names.index(name)] for name in others)
+        shown[key] = table.keys(row, others)
+        line = lines.setdefault(key, {})
         if at in line:
             raise ChartError(f"one {moment} has several rows; group by one stretch of time")
         line[at], before[at] = table.value(row), table.before(row)
     moments = _without_gaps(moment, {at for line in lines.values() for at in line})
     nothing = table.metric.value(ZERO)
     sums = {
-        name: sum((value for value in line.values() if value is not None), Decimal(0)) for name, line in lines.items()
+        key: sum((value for value in line.values() if value is not None), Decimal(0)) for key, line in lines.items()
     }
-    kept = sorted(lines, key=lambda name: sums[name], reverse=True)[:MOST_SERIES]
-    series = [Series(name, tuple(lines[name].get(at, nothing) for at in moments)) for name in kept]
+    of_a_week = set(table.dimensions) == {"hour", "weekday"}
+    highest = sorted(lines, key=lambda key: sums[key], reverse=True)[:MOST_SERIES]
+    kept = sorted(lines, key=str) if of_a_week else highest
+    series = [Series(shown[key], tuple(lines[key].get(at, nothing) for at in moments)) for key in kept]
     if table.compared and not others:
         series = [
             Series(days_text(_days(result.period)), series[0].values),
             Series(days_text(table.compared), tuple(before.get(at, nothing) for at in moments), before=True),
         ]
     few = len(moments) < FEWEST_OF_A_LINE or (not DIMENSIONS[moment].calendar and not others)
-    mark: Mark = "columns" if few else "line"
-    left_out = [f"{MOST_SERIES} highest of {len(lines)}"] if len(lines) > MOST_SERIES else []
+    mark: Mark = "heat" if of_a_week else "columns" if few else "line"
+    left_out = [f"{len(kept)} highest of {len(lines)}"] if len(lines) > len(kept) else []
     return Chart(
         mark=mark,
-        title=_title_over(table, moment, lines, sums if others else {}),
+        title=_title_over(
+            table,
+            moment,
+            [(shown[key], line) for key, line in lines.items()],
+            [] if of_a_week else [(shown[key], whole) for key, whole in sums.items()],
+        ),
         subtitle="; ".join(
             (
                 *table.subtitle((moment, *others)),
@@ -300,19 +310,33 @@ def _of_moments(table: _Analysis, moment: str) -> Chart:
     )
 
 
+def _check_points(points: int) -> None:
+    if points > MOST_POINTS:
+        raise ChartError(
+            f"{points:,} points are more than the {MOST_POINTS:,} that can be read; group by a longer stretch of time, "
+            "or by fewer names"
+        )
+
+
 def _title_over(
-    table: _Analysis, moment: str, lines: dict[str, dict[Moment, Decimal | None]], sums: dict[str, Decimal]
+    table: _Analysis,
+    moment: str,
+    lines: Sequence[tuple[str, dict[Moment, Decimal | None]]],
+    sums: Sequence[tuple[str, Decimal]],
 ) -> str:
     """How the whole moved, or who leads, or when it was highest."""
     if moved := table.headline():
         return moved
     if table.metric.additive and len(sums) > 1:
-        return table.leader(list(sums.items()))
-    known = [(value, at, name) for name, line in lines.items() for at, value in line.items() if value is not None]
+        return table.leader(sums)
+    known = [(value, at, name) for name, line in lines for at, value in line.items() if value is not None]
     if not known:
         raise ChartError("there is nothing to show")
     value, at, name = max(known, key=lambda one: one[0])
     metric = title_of(table.metric.name)
+    if name in calendar.day_abbr:
+        day = _when("weekday", list(calendar.day_abbr).index(name) + 1)
+        return f"{metric} highest {day} {_when(moment, at)}: {table.amount(value)}"
     if name:
         return f"{name} is highest in {metric.lower()}: {table.amount(value)} {_when(moment, at)}"
     return f"{metric} highest {_when(moment, at)}: {table.amount(value)}"
@@ -334,7 +358,8 @@ def _without_gaps(moment: str, moments: set[Moment]) -> list[Moment]:
     if not (isinstance(first, date) and isinstance(last, date)):
         return found
     filled = [first]
-    while filled[-1] < last and len(filled) <= MOST_POINTS:
+    while filled[-1] < last:
+        _check_points(len(filled) + 1)
         at = filled[-1]
         filled.append(add_months(at, 1) if moment == "month" else at + (7 * ONE_DAY if moment == "week" else ONE_DAY))
     return list(filled)

@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 
 from zava.core.metrics import Unit
 
-# Lines for what runs, columns for few moments, bars for names, figures alone.
-Mark: TypeAlias = Literal["line", "columns", "bars", "figures"]
+# Lines for what runs, columns for few moments, bars for names, heat for hours of weekdays, figures alone.
+Mark: TypeAlias = Literal["line", "columns", "bars", "heat", "figures"]
 
 MOST_POINTS = 1_000
 MOST_SERIES = 5
@@ -18,7 +18,13 @@ MOST_BARS = 15
 FEWEST_OF_A_LINE = 3
 LONGEST_LABEL = 30
 
-WORDS: dict[Mark, str] = {"line": "Line chart", "columns": "Column chart", "bars": "Bar chart", "figures": "Figures"}
+WORDS: dict[Mark, str] = {
+    "line": "Line chart",
+    "columns": "Column chart",
+    "bars": "Bar chart",
+    "heat": "Heat map",
+    "figures": "Figures",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,9 @@ CHARACTER_WIDTH, LONGEST_NAME, NAME_SPACE = 7.0, 210, 9
 BACKGROUND, TEXT, MUTED, GRID = "#ffffff", "#1b1f24", "#59636e", "#e4e8ec"
 ACCENT, GHOST, GHOST_LINE = "#0b62b0", "#c3cad2", "#8b95a1"
 # Told apart with any colour vision, by lightness too (after Okabe and Ito); and by a name at each line.
-COLORS = (ACCENT, "#d4760c", "#1a9070", "#8a2f73", "#59636e")
+COLORS = (ACCENT, "#d4760c", "#1a9070", "#a8478f", "#22282f")
+# From light to dark, so that it needs no colour.
+HEAT = ("#edf2f8", "#8fb8de", ACCENT, "#06305a")
 SUBTITLE_CHARACTERS, TITLE_CHARACTERS = 96, 62
 
 # Room beyond the highest and lowest value, and between two names at the ends of lines, as parts of the height.
@@ -45,7 +47,7 @@ def specify(chart: Chart) -> Json:
     if chart.figures:
         views.append(_tiles(chart.figures))
     if chart.series:
-        views.append({"line": _lines, "columns": _columns, "bars": _bars}[chart.mark](chart))
+        views.append({"line": _lines, "columns": _columns, "bars": _bars, "heat": _heat}[chart.mark](chart))
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "description": chart.alt,
@@ -288,6 +290,44 @@ def _legend(chart: Chart, colors: Sequence[str]) -> Json:
                 "encoding": {"text": {"field": "name"}},
             },
         ],
+    }
+
+
+def _heat(chart: Chart) -> Json:
+    """A field a label and series, the darker the higher."""
+    fields = [
+        point | {"series": series.name, "place": place}
+        for place, series in enumerate(chart.series)
+        for point in _points(chart, series)
+    ]
+    return {
+        "width": WIDTH - AXIS_WIDTH,
+        "height": {"step": BAR_HEIGHT},
+        "data": {"values": fields},
+        "mark": {"type": "rect", "stroke": BACKGROUND, "strokeWidth": 2, "cornerRadius": 3},
+        "encoding": {
+            "x": _ordinal(),
+            "y": {
+                "field": "series",
+                "type": "ordinal",
+                "sort": {"field": "place"},
+                "axis": {"domain": False, "ticks": False, "minExtent": AXIS_WIDTH, "maxExtent": AXIS_WIDTH},
+            },
+            "color": {
+                "field": "y",
+                "type": "quantitative",
+                "scale": {"range": list(HEAT), "domainMin": 0},
+                "legend": {
+                    "title": None,
+                    "orient": "top",
+                    "gradientLength": 160,
+                    "gradientThickness": 10,
+                    "labelExpr": _value_axis(chart)["labelExpr"],
+                    "labelColor": MUTED,
+                    "tickCount": 3,
+                },
+            },
+        },
     }
 
 

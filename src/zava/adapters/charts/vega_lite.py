@@ -17,7 +17,7 @@ from zava.core.ports import ChartRenderer
 
 logger = logging.getLogger(__name__)
 
-LONGEST_SECONDS = 10
+LONGEST_SECONDS = 15
 PACKAGES = ("vl_convert", "PIL")
 WORKER = (sys.executable, "-P", "-m", "zava.adapters.charts.worker")
 LENGTH = struct.Struct(">I")

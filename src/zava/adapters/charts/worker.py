@@ -21,7 +21,7 @@ VEGA_LITE = "6.4"
 
 
 def draw(specification: dict[str, Any]) -> bytes:
-    """The PNG, twice as many pixels as the specification says. Nothing that it may name is fetched."""
+    """The PNG, twice as many pixels as the specification says. No address in it is asked."""
     drawn = vl_convert.vegalite_to_png(specification, vl_version=VEGA_LITE, scale=SCALE, allowed_base_urls=[])
     picture = Image.open(io.BytesIO(drawn)).convert("RGB")
     small = io.BytesIO()
