@@ -106,9 +106,11 @@ def test_what_was_before_is_grey() -> None:
     assert before["mark"]["strokeDash"] != now["mark"]["strokeDash"]
 
 
-def test_no_two_names_at_the_ends_of_lines_lie_upon_each_other() -> None:
+# Whose scale begins at the lowest value, so that the names have room, and at nought, so that all crowd at the top.
+@pytest.mark.parametrize("column", ["average_order_value", "revenue"])
+def test_no_two_names_at_the_ends_of_lines_lie_upon_each_other(column: str) -> None:
     rows = [(day, f"Store {number}", 100.0 + number / 100) for day in DAYS for number in range(5)]
-    (view,) = specify(chart_analysis(analysis("day store average_order_value", *rows)))["vconcat"]
+    (view,) = specify(chart_analysis(analysis(f"day store {column}", *rows)))["vconcat"]
     low, high = view["encoding"]["y"]["scale"]["domain"]
     heights = sorted(
         (layer["data"]["values"][0]["y"] - low) / (high - low) * view["height"]

@@ -85,7 +85,11 @@ class VegaLiteCharts(ChartRenderer):
             # It gets to know where the packages are, and none of the server's secrets.
             environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
             self._process = await asyncio.create_subprocess_exec(
-                *self._worker, stdin=PIPE, stdout=PIPE, env=environment
+                *self._worker,
+                stdin=PIPE,
+                stdout=PIPE,
+                env=environment,
+                start_new_session=True,  # what interrupts the server at a keyboard is not for it
             )
         return self._process
 
