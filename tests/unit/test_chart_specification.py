@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import combinations, pairwise
 from typing import Any
@@ -95,6 +95,30 @@ def test_the_scale_of_sums_begins_at_nought_and_that_of_ratios_at_the_lowest() -
 
     assert lowest("revenue") == 0
     assert 40 < lowest("gross_margin_percent") < 41
+
+
+def days(first: date, count: int, step: int = 1) -> list[date]:
+    return [first + timedelta(days=step * number) for number in range(count)]
+
+
+def months(*years: int) -> list[date]:
+    return [date(year, month, 1) for year in years for month in range(1, 13)]
+
+
+@pytest.mark.parametrize(
+    ("column", "moments", "marked"),
+    [
+        ("day", days(date(2026, 1, 30), 4), "30 Jan, 31 Jan, 1 Feb, 2 Feb"),
+        ("day", days(date(2025, 1, 1), 365), "1 Jan, 1 Mar, 1 May, 1 Jul, 1 Sep, 1 Nov"),
+        ("week", days(date(2026, 1, 5), 16, step=7), "5 Jan, 19 Jan, 2 Feb, 16 Feb, 2 Mar, 16 Mar, 30 Mar, 13 Apr"),
+        ("month", months(2025)[2:8], "1 Mar, 1 Apr, 1 May, 1 Jun, 1 Jul, 1 Aug"),
+        ("month", months(2024, 2025, 2026), "1 Jan, 1 Jul, 1 Jan, 1 Jul, 1 Jan, 1 Jul"),
+    ],
+)
+def test_as_many_moments_are_marked_as_can_be_read(column: str, moments: list[date], marked: str) -> None:
+    (view,) = specify(chart_analysis(analysis(f"{column} revenue", *[(at, 1.0) for at in moments])))["vconcat"]
+    marks = [datetime.fromtimestamp(at / 1000, tz=UTC) for at in view["encoding"]["x"]["axis"]["values"]]
+    assert ", ".join(f"{at.day} {at:%b}" for at in marks) == marked
 
 
 def test_what_was_before_is_grey() -> None:

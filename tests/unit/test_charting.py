@@ -146,6 +146,14 @@ def test_several_names_over_time_are_as_many_lines_as_can_be_told_apart() -> Non
     assert "5 highest of 8" in chart.subtitle
 
 
+def test_of_what_does_not_add_up_the_line_that_the_title_names_is_among_those_shown() -> None:
+    rows = [(month, f"store {name}", 40.0 + name) for month in MONTHS for name in range(7)]
+    peak = [(month, "a peak", 90.0 if month == MONTHS[1] else 1.0) for month in MONTHS]
+    chart = chart_analysis(analysis("month store gross_margin_percent", *rows, *peak, days=period(QUARTER)))
+    assert [series.name for series in chart.series] == ["a peak", *(f"store {name}" for name in (6, 5, 4, 3))]
+    assert chart.title == "A peak is highest in gross margin %: 90.0 % in Feb 2026"
+
+
 def test_a_year_that_its_months_lie_in_is_no_further_line() -> None:
     chart = chart_analysis(analysis("year month revenue", *[(2026, month, 5.0) for month in MONTHS]))
     assert (chart.mark, len(chart.series), chart.labels) == ("line", 1, tuple(MONTHS))

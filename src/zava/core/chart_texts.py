@@ -74,6 +74,11 @@ def moment_text(name: str, value: Cell) -> str:
     return f"{value}:00" if name == "hour" else label(str(value))
 
 
+def sentence(text: str) -> str:
+    """The text as a sentence begins, whatever name it begins with."""
+    return text[:1].upper() + text[1:]
+
+
 def title_of(metric: str) -> str:
     """The name of a metric, for people."""
     return metric.replace("_percent", " %").replace("_", " ").capitalize()

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from zava.core.analysis import DIMENSIONS
-from zava.core.chart_texts import change_text, days_text, headline, label, moment_text, short, title_of
+from zava.core.chart_texts import change_text, days_text, headline, label, moment_text, sentence, short, title_of
 from zava.core.charts import (
     FEWEST_OF_A_LINE,
     MOST_BARS,
@@ -237,7 +237,7 @@ def _of_names(table: _Analysis) -> Chart:
     if not known:
         raise ChartError("there is nothing to show")
     return bars(
-        title=table.headline() or table.leader(known),
+        title=sentence(table.headline() or table.leader(known)),
         subtitle=(*table.subtitle(table.dimensions), *_ghost(table.compared)),
         unit=table.metric.unit,
         values=values,
@@ -277,7 +277,9 @@ def _of_moments(table: _Analysis, moment: str) -> Chart:
         key: sum((value for value in line.values() if value is not None), Decimal(0)) for key, line in lines.items()
     }
     of_a_week = set(table.dimensions) == {"hour", "weekday"}
-    highest = sorted(lines, key=lambda key: sums[key], reverse=True)[:MOST_SERIES]
+    # Such as the title speaks of: who has most of the whole, or who was highest once.
+    rank = sums if table.metric.additive else {key: _highest(line.values()) for key, line in lines.items()}
+    highest = sorted(lines, key=lambda key: rank[key], reverse=True)[:MOST_SERIES]
     kept = sorted(lines, key=str) if of_a_week else highest
     series = [Series(shown[key], tuple(lines[key].get(at, nothing) for at in moments)) for key in kept]
     if table.compared and not others:
@@ -290,11 +292,13 @@ def _of_moments(table: _Analysis, moment: str) -> Chart:
     left_out = [f"{len(kept)} highest of {len(lines)}"] if len(lines) > len(kept) else []
     return Chart(
         mark=mark,
-        title=_title_over(
-            table,
-            moment,
-            [(shown[key], line) for key, line in lines.items()],
-            [] if of_a_week else [(shown[key], whole) for key, whole in sums.items()],
+        title=sentence(
+            _title_over(
+                table,
+                moment,
+                [(shown[key], line) for key, line in lines.items()],
+                [] if of_a_week else [(shown[key], whole) for key, whole in sums.items()],
+            )
         ),
         subtitle="; ".join(
             (
@@ -308,6 +312,10 @@ def _of_moments(table: _Analysis, moment: str) -> Chart:
         labels=tuple(at if mark == "line" and isinstance(at, date) else moment_text(moment, at) for at in moments),
         series=tuple(series),
     )
+
+
+def _highest(values: Iterable[Decimal | None]) -> Decimal:
+    return max((value for value in values if value is not None), default=Decimal("-Infinity"))
 
 
 def _check_points(points: int) -> None:

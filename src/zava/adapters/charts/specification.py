@@ -21,7 +21,9 @@ WIDTH = 640
 LINE_HEIGHT, COLUMN_HEIGHT, BAR_HEIGHT, TILE_HEIGHT = 270, 250, 34, 78
 AXIS_WIDTH = 46
 MOST_TILES, FEWEST_TILES = 4, 3
-MOST_TICKS = 8
+MOST_TICKS, MONTH_STEPS, MOST_MARKED_DAYS = 8, (1, 2, 3, 4, 6, 12), 62
+# Beyond so many points a bold line is a blot.
+MOST_BOLD_POINTS = 120
 # Of a character at the end of a line, and of one before a bar; a name that is wider still is cut.
 CHARACTER_WIDTH, LONGEST_NAME, NAME_SPACE = 7.0, 210, 9
 
@@ -32,7 +34,7 @@ ACCENT, GHOST, GHOST_LINE = "#0b62b0", "#c3cad2", "#8b95a1"
 COLORS = (ACCENT, "#d4760c", "#1a9070", "#a8478f", "#22282f")
 # From light to dark, so that it needs no colour.
 HEAT = ("#edf2f8", "#8fb8de", ACCENT, "#06305a")
-SUBTITLE_CHARACTERS, TITLE_CHARACTERS = 96, 62
+SUBTITLE_CHARACTERS, TITLE_CHARACTERS = 112, 72
 
 # Room beyond the highest and lowest value, and between two names at the ends of lines, as parts of the height.
 HEADROOM = 0.08
@@ -187,6 +189,7 @@ def _bars(chart: Chart) -> Json:
 def _lines(chart: Chart) -> Json:
     """A line a series, its name at its end; what was before is grey and dashed."""
     domain = _domain(chart)
+    bold = 2.5 if len(chart.labels) <= MOST_BOLD_POINTS else 1.25
     lines = [
         {
             "data": {"values": _points(chart, series)},
@@ -195,7 +198,7 @@ def _lines(chart: Chart) -> Json:
                 "color": color,
                 "strokeCap": "round",
                 "strokeJoin": "round",
-                "strokeWidth": 2 if series.before else 2.5,
+                "strokeWidth": bold * 0.8 if series.before else bold,
                 "strokeDash": [5, 4] if series.before else [1, 0],
                 # A point alone is no line.
                 "point": len(_points(chart, series)) == 1,
@@ -344,15 +347,21 @@ def _x(chart: Chart) -> Json:
     labels = chart.labels
     if not isinstance(labels[0], date):
         return _ordinal()
-    step = -(-len(labels) // MOST_TICKS)
-    shown = [_milliseconds(label) for label in labels if isinstance(label, date)][::step]
-    months = all(label.day == 1 for label in labels if isinstance(label, date))
-    first = f"datum.value == {shown[0]} || "
+    days = [label for label in labels if isinstance(label, date)]
+    firsts = [day for day in days if day.day == 1]
+    # Many days are marked by their months.
+    months = len(firsts) == len(days) or (len(days) > MOST_MARKED_DAYS and len(firsts) > 1)
+    marked = firsts if months else days
+    step = -(-len(marked) // MOST_TICKS)
+    if months:
+        step = next((one for one in MONTH_STEPS if one >= step), step)
+    shown = [_milliseconds(day) for day in marked][::step]
+    # The first of a year has a month that is no later than the distance between two.
     text = (
-        f"[utcFormat(datum.value, '%b'), {first}utcFormat(datum.value, '%m') <= '{min(step, 12):02d}'"
-        " ? utcFormat(datum.value, '%Y') : '']"
+        f"[utcFormat(datum.value, '%b'), datum.value == {shown[0]} || "
+        f"utcFormat(datum.value, '%m') <= '{min(step, 12):02d}' ? utcFormat(datum.value, '%Y') : '']"
         if months
-        else f"[utcFormat(datum.value, '%-d %b'), {first}false ? utcFormat(datum.value, '%Y') : '']"
+        else f"[utcFormat(datum.value, '%-d %b'), datum.value == {shown[0]} ? utcFormat(datum.value, '%Y') : '']"
     )
     return {
         "field": "x",
