@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve test quality isolation isolation-long check lock clean
+.PHONY: serve test browser quality isolation isolation-long check lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -30,7 +30,11 @@ $(SETUP): requirements.lock pyproject.toml | $(BIN)/uv
 
 # Unit, contract and end-to-end tests, against a real PostgreSQL that they start themselves.
 test: $(SETUP)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/isolation --ignore tests/search
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/isolation --ignore tests/search --ignore tests/browser
+
+# The pages, in the Chromium of this machine; skipped where there is none. Pictures of them go to build/pictures.
+browser: $(SETUP)
+	@$(BIN)/python -m pytest -q tests/browser
 
 # Attacks on free SQL, each layer alone, and the queries of analysts: what must not come through, and what must.
 # One test at a time: attacks are timed, and two that exhaust the machine at once would be blamed for each other.
@@ -58,4 +62,4 @@ lock: | $(BIN)/uv
 	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) build

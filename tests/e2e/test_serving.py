@@ -121,6 +121,17 @@ def test_a_body_that_makes_no_sense_is_refused_in_words(shop: Server, body: str)
     assert not call(shop, "demo-store-seattle", json.dumps(sensible)).json()["result"].get("isError")
 
 
+def page(server: Server, **headers: str) -> httpx2.Response:
+    return httpx2.get(server.url.removesuffix("/mcp") + "/", headers=headers, timeout=30)
+
+
+def test_the_sample_shop_has_a_page_for_this_machine_alone(shop: Server) -> None:
+    assert "The people above and their tokens are public." in page(shop).text
+    assert "default-src 'none'" in page(shop).headers["content-security-policy"]
+    assert page(shop, Host="evil.example").status_code == 421
+    assert f"in a browser: {shop.url.removesuffix('mcp')}" in "".join(shop.output)
+
+
 def test_health_tells_each_part(shop: Server) -> None:
     assert health(shop, "live").json() == {"status": "healthy"}
     ready = health(shop, "ready")
@@ -315,6 +326,7 @@ def test_a_configured_database_knows_none_of_the_sample_shops_people(own_shop: P
         }
         server = start_server(folder / "untouched", **settings)
         assert post(server, Authorization="Bearer demo-head-office").status_code == 401
+        assert page(server).status_code == 404
         assert health(server, "ready").status_code == 200
         assert not (folder / "untouched").exists()
         assert server.stop() == 0

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import uvicorn
 from starlette.middleware import Middleware
@@ -12,10 +14,13 @@ from starlette.middleware import Middleware
 from zava.adapters.mcp.disconnect import DisconnectMiddleware
 from zava.adapters.postgres.sales_rollup import SalesRollup
 from zava.adapters.web.health import health_routes
+from zava.adapters.web.welcome import welcome_routes
 from zava.commands.database import Database
 from zava.commands.embed import BATCH, embed
 from zava.commands.rollup import keep_rolled_up
-from zava.container import Container, new_container
+from zava.commands.welcome import plain_welcome, sample_shop_welcome
+from zava.commands.welcome_page import welcome_page
+from zava.container import VERSION, Container, new_container
 from zava.core.errors import EmbeddingError, SetupError
 from zava.core.ports import EmbeddingProvider
 from zava.settings import Settings
@@ -26,10 +31,10 @@ DRAIN_SECONDS = 10
 LOCAL_HOSTS = ["localhost:*", "127.0.0.1:*", "[::1]:*"]
 
 
-def answer_http(settings: Settings, database: Database, listener: socket.socket, welcome: str) -> None:
-    """Answers over HTTP on this port until a signal comes; `welcome` is said when all is ready."""
+def answer_http(settings: Settings, database: Database, listener: socket.socket, url: str) -> None:
+    """Answers over HTTP on this port, of this address, until a signal comes; says so when all is ready."""
     container = new_container(settings, database.access, database.principals())
-    asyncio.run(_answer_http(container, database, listener, welcome))
+    asyncio.run(_answer_http(container, database, listener, url))
 
 
 def answer_stdio(settings: Settings, database: Database, token: str | None) -> None:
@@ -38,7 +43,7 @@ def answer_stdio(settings: Settings, database: Database, token: str | None) -> N
     asyncio.run(_answer_stdio(container, database))
 
 
-async def _answer_http(container: Container, database: Database, listener: socket.socket, welcome: str) -> None:
+async def _answer_http(container: Container, database: Database, listener: socket.socket, url: str) -> None:
     async with _ready(container, database):
         server = container.server()
         app = server.http_app(
@@ -50,11 +55,21 @@ async def _answer_http(container: Container, database: Database, listener: socke
             allowed_hosts=LOCAL_HOSTS,
         )
         app.router.routes.extend(health_routes(container.checks()))
+        # The page lets anybody be anybody, so it is the sample shop's alone.
+        if database.embedded:
+            app.router.routes.extend(welcome_routes(welcome_page(VERSION, url, _program(container.settings()))))
         config = uvicorn.Config(
             app, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_SECONDS
         )
-        print(welcome, flush=True)
+        print(sample_shop_welcome(url) if database.embedded else plain_welcome(url), flush=True)
         await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def _program(settings: Settings) -> Sequence[str]:
+    """How somebody else starts a server of this shop."""
+    data_dir = settings.embedded.data_dir
+    options = ["--data-dir", str(data_dir.absolute())] if data_dir else []
+    return [str(Path(sys.executable).with_name("zava")), "serve", *options]
 
 
 async def _answer_stdio(container: Container, database: Database) -> None:

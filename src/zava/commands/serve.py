@@ -9,7 +9,6 @@ from types import FrameType
 from typing import NoReturn
 
 from zava.commands.database import Database, open_database
-from zava.commands.welcome import plain_welcome, sample_shop_welcome
 from zava.core.errors import SetupError
 from zava.settings import Settings
 
@@ -29,8 +28,7 @@ def serve_http(settings: Settings) -> None:
         # The protocol takes a second to load, and a refusal should not.
         from zava.commands.answering import answer_http
 
-        welcome = sample_shop_welcome(url) if database.embedded else plain_welcome(url)
-        answer_http(settings, database, listener, welcome)
+        answer_http(settings, database, listener, url)
 
 
 def serve_stdio(settings: Settings) -> None:

@@ -21,6 +21,7 @@ Paste this into your client's configuration (VS Code: .vscode/mcp.json):
 {client_configuration(url, "demo-store-seattle")}
 
 Then ask: {EXAMPLE}
+Or try it in a browser: {url.removesuffix("/mcp")}/
 Stop with Ctrl-C.
 """
 
