@@ -15,6 +15,7 @@ from tests import tiny_shop
 from tests.tiny_shop import LineRow, OrderRow, PersonRow, ProductRow, ReturnRow, identify
 from zava.core.charts import Chart, Picture
 from zava.core.errors import AuthorizationError, ChartError, InvalidQueryError, SetupError
+from zava.core.metrics import ANALYSIS_METRICS, CHAIN_METRICS
 from zava.core.model import (
     AnalysisFigures,
     AnalysisPlan,
@@ -22,6 +23,7 @@ from zava.core.model import (
     Backlog,
     BasketProduct,
     BusinessSettings,
+    ChainStanding,
     ColumnSchema,
     Customer,
     DateRange,
@@ -59,7 +61,7 @@ from zava.core.model import (
     Totals,
     TrendingProduct,
 )
-from zava.core.periods import Period
+from zava.core.periods import Period, add_months
 from zava.core.ports import (
     ChartRenderer,
     EmbeddingProvider,
@@ -100,7 +102,7 @@ class FakeStoreDirectory(StoreDirectory):
         mine = visible_stores(principal)
         return Directory(
             stores=tuple(
-                Store(store.store_id, store.name, store.region, store.opened_on)
+                Store(store.store_id, store.name, store.region, store.opened_on, is_online=False)
                 for store in tiny_shop.STORES
                 if store.name in mine
             ),
@@ -153,6 +155,30 @@ class FakeSalesRepository(SalesRepository):
     def explain(self, query: AnalysisQuery) -> AnalysisPlan:
         return AnalysisPlan(("retail.orders",), "SELECT 1", {"first_day": str(query.days.first_day)})
 
+    async def chain_standing(self, principal: Principal, days: DateRange, least_shops: int) -> Sequence[ChainStanding]:
+        mine = visible_stores(principal)
+        before = _period_before(days)
+        shops = [
+            store.name
+            for store in tiny_shop.STORES
+            if before and _orders([store.name], days) and _orders([store.name], before)
+        ]
+        least = max(least_shops, 3)
+        if len(mine) != 1 or mine[0] not in shops or len(shops) < least:
+            return []
+        facts = frozenset[Fact](("lines", "orders", "customers", "returns"))
+        every = await self.analyze(
+            tiny_shop.HEAD_OFFICE.principal, AnalysisQuery(("store",), facts, (), days, None, len(shops))
+        )
+        sums = {one.keys[0]: one.totals for one in every.slices if one.keys[0] in shops}
+        standing = []
+        for metric in (ANALYSIS_METRICS[name] for name in CHAIN_METRICS):
+            figures = {name: value for name, total in sums.items() if (value := metric.value(total)) is not None}
+            if mine[0] in figures and len(figures) >= least:
+                higher = sum(value > figures[mine[0]] for value in figures.values())
+                standing.append(ChainStanding(metric.name, 4 * higher // len(figures) + 1, len(figures)))
+        return standing
+
 
 def _first_order(stores: Sequence[str], customer: str | None) -> OrderRow | None:
     theirs = [
@@ -175,6 +201,19 @@ def _store_months(stores: Sequence[str], query: AnalysisQuery) -> Iterator[tuple
     while month < last_day:
         yield from ((store, month) for store in stores)
         month = (month + timedelta(days=31)).replace(day=1)
+
+
+def _period_before(days: DateRange) -> DateRange | None:
+    """The week, month, quarter or year before, if these days are a whole one that is over."""
+    first, after = days.first_day, days.last_day + timedelta(days=1)
+    if after > datetime.now(ZoneInfo(BUSINESS.time_zone)).date():
+        return None
+    if first.weekday() == 0 and days.days == 7:
+        return DateRange(first - timedelta(days=7), first - timedelta(days=1))
+    for months in (1, 3, 12):
+        if first.day == 1 and (first.month - 1) % months == 0 and add_months(first, months) == after:
+            return DateRange(add_months(first, -months), first - timedelta(days=1))
+    return None
 
 
 def _line_of(back: ReturnRow) -> LineRow:
@@ -477,7 +516,13 @@ class FakeSchemaCatalog(SchemaCatalog):
 class FakeSandbox(Sandbox):
     """Understands STORES_QUERY. The one wrong query in the world is any other."""
 
-    async def execute_sales_query(self, principal: Principal, query: str) -> Table:
+    async def execute_sales_query(
+        self,
+        principal: Principal,
+        query: str,
+        *,
+        for_file: bool = False,  # noqa: ARG002
+    ) -> Table:
         mine = visible_stores(principal)
         if query.strip() != STORES_QUERY:
             raise InvalidQueryError('syntax error at or near "nonsense"', query=query, position=1)

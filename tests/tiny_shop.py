@@ -1,4 +1,4 @@
-"""A chain small enough to check by hand: three stores, four products, eleven orders, six people who may ask."""
+"""A chain small enough to check by hand: three stores, four products, eighteen orders, six people who may ask."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -130,6 +130,14 @@ ORDERS = (
     # Days that belong to neither.
     OrderRow("Seattle", 7, "Ada", date(2026, 1, 31), (line("Claw hammer", 9, "19.00", "12.00"),)),
     OrderRow("Seattle", 8, "Ada", date(2026, 4, 1), (line("Claw hammer", 7, "20.00", "12.00"),)),
+    # The summer of 2025: every store sold something in June and in July.
+    OrderRow("Seattle", 9, "Ben", date(2025, 6, 9), (line("Claw hammer", 1, "18.00", "11.00"),)),
+    OrderRow("Bellevue", 12, "Ada", date(2025, 6, 16), (line("Wood chisel", 1, "15.00", "9.00"),)),
+    OrderRow("Tacoma", 14, "Cy", date(2025, 6, 30), (line("Wall paint", 2, "30.00", "20.00"),)),
+    OrderRow("Seattle", 10, "Ben", date(2025, 7, 1), (line("Wood chisel", 2, "15.00", "9.00", "5.00"),)),
+    OrderRow("Seattle", 11, None, date(2025, 7, 31), (line("Wood chisel", 1, "15.00", "9.00"),)),
+    OrderRow("Bellevue", 13, "Ada", date(2025, 7, 8), (line("Claw hammer", 5, "18.00", "11.00"),)),
+    OrderRow("Tacoma", 15, "Cy", date(2025, 7, 12), (line("Wall paint", 1, "30.00", "20.00"),)),
 )
 
 RETURNS = (

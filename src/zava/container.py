@@ -1,6 +1,7 @@
 """Who is given what. The only module that knows the injector; read it from top to bottom."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -15,9 +16,11 @@ from zava.adapters.embeddings.breaker import CircuitBreakingEmbeddings
 from zava.adapters.embeddings.cached import CachedEmbeddings
 from zava.adapters.embeddings.local import LocalEmbeddings
 from zava.adapters.mcp.completions import RetailCompletions
+from zava.adapters.mcp.csv_files import CsvFiles
 from zava.adapters.mcp.identity import KnownTokens
 from zava.adapters.mcp.pipeline import Pipeline
 from zava.adapters.mcp.prompts import prompt_specs
+from zava.adapters.mcp.questions import SignedQuestions
 from zava.adapters.mcp.resources import RetailResources
 from zava.adapters.mcp.server import build_server
 from zava.adapters.mcp.tools import RetailTools
@@ -33,11 +36,12 @@ from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory
 from zava.adapters.web.health import DEGRADED, HEALTHY, UNHEALTHY, Check
-from zava.core.model import EmbeddingModel, Principal
+from zava.core.model import MOST_FILE_ROWS, EmbeddingModel, Principal
 from zava.core.ports import EmbeddingProvider
 from zava.core.turns import Turns
 from zava.core.use_cases.analyze_sales import AnalyzeSales
 from zava.core.use_cases.check_inventory import CheckInventory
+from zava.core.use_cases.compare_stores import CompareStores
 from zava.core.use_cases.execute_sales_query import ExecuteSalesQuery
 from zava.core.use_cases.find_order import FindOrder
 from zava.core.use_cases.find_related_products import FindRelatedProducts
@@ -56,6 +60,10 @@ MARGIN_SECONDS = 5
 
 # A query that takes its server process down with it must not be sent again and again.
 SANDBOX_ATTEMPTS = 2
+
+# Of one principal: a file may take 150 MB while it is made.
+FILES_AT_ONCE = 2
+FILES_WAITING = 2
 
 
 def _now() -> datetime:
@@ -229,6 +237,14 @@ class Container(containers.DeclarativeContainer):
 
     get_store_performance = providers.Singleton(GetStorePerformance, directory, sales, now)
     analyze_sales = providers.Singleton(AnalyzeSales, directory, sales, now)
+    compare_stores = providers.Singleton(
+        CompareStores,
+        directory,
+        sales,
+        now,
+        quartiles=settings.provided.comparison.quartiles,
+        least_shops=settings.provided.comparison.least_stores,
+    )
     semantic_search_products = providers.Singleton(SemanticSearchProducts, products, embedding_providers)
     find_related_products = providers.Singleton(FindRelatedProducts, directory, products, now)
     check_inventory = providers.Singleton(CheckInventory, directory, inventory, products, now)
@@ -241,6 +257,7 @@ class Container(containers.DeclarativeContainer):
         RetailTools,
         get_store_performance,
         analyze_sales,
+        compare_stores,
         semantic_search_products,
         find_related_products,
         check_inventory,
@@ -251,11 +268,33 @@ class Container(containers.DeclarativeContainer):
         now,
     )
 
+    # A file is asked for by a link, with limits that no caller can ask for.
+    file_tools = providers.Callable(
+        replace,
+        tools,
+        analyze=providers.Singleton(AnalyzeSales, directory, sales, now, most_rows=MOST_FILE_ROWS),
+        query=providers.Callable(
+            _if_enabled,
+            settings.provided.sandbox.enabled,
+            providers.Singleton(ExecuteSalesQuery, sandbox, turns, for_file=True),
+        ),
+    )
+    questions = providers.Singleton(SignedQuestions, providers.Callable(ContextKey.derive, key, "csv links"), now)
+    csv_files = providers.Singleton(
+        CsvFiles,
+        file_tools.provided.specs.call(),
+        questions,
+        providers.Singleton(Turns, FILES_AT_ONCE, FILES_WAITING, settings.provided.database.pool_timeout),
+    )
+
     resources = providers.Singleton(RetailResources, directory, get_multiple_table_schemas)
     completions = providers.Singleton(RetailCompletions, directory, products, catalog)
 
     pipeline = providers.Singleton(
-        Pipeline, identity.provided.principal, timeout=providers.Callable(_timeout, settings)
+        Pipeline,
+        identity.provided.principal,
+        timeout=providers.Callable(_timeout, settings),
+        link=csv_files.provided.link,
     )
     server = providers.Singleton(
         build_server,
@@ -264,6 +303,7 @@ class Container(containers.DeclarativeContainer):
         resources=resources.provided.specs.call(),
         prompts=providers.Callable(prompt_specs),
         completions=completions.provided.spec.call(),
+        files=csv_files.provided.spec.call(),
         auth=identity,
         version=VERSION,
     )

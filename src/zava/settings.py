@@ -192,6 +192,17 @@ class SearchSettings(BaseModel):
     ] = True
 
 
+class ComparisonSettings(BaseModel):
+    """ZAVA_COMPARISON__…: what a store learns of where it stands in the chain."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    quartiles: Annotated[
+        bool, Field(description="Whether who sees one store learns in which quarter of the chain it stands.")
+    ] = True
+    least_stores: Annotated[int, Field(ge=3, description="Shops that are compared for it at least.")] = 5
+
+
 class HttpSettings(BaseModel):
     """ZAVA_HTTP__…: where MCP clients connect."""
 
@@ -223,6 +234,7 @@ class Settings(BaseSettings):
     embedded: EmbeddedSettings = EmbeddedSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     search: SearchSettings = SearchSettings()
+    comparison: ComparisonSettings = ComparisonSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     token: Annotated[

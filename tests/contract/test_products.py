@@ -142,8 +142,8 @@ async def test_similar_products_are_near_in_meaning_and_never_the_product_itself
 @pytest.mark.parametrize(
     ("person", "together"),
     [
-        (tiny_shop.HEAD_OFFICE, [("Paint roller", 1, 2, Decimal("1.67"))]),
-        (tiny_shop.SEATTLE, [("Paint roller", 1, 2, Decimal("3.50"))]),
+        (tiny_shop.HEAD_OFFICE, [("Paint roller", 1, 2, Decimal("1.70"))]),
+        (tiny_shop.SEATTLE, [("Paint roller", 1, 2, Decimal("5.00"))]),
         (tiny_shop.TACOMA, []),
         (tiny_shop.STORELESS, []),
     ],

@@ -97,6 +97,44 @@ async def test_rows_and_bytes_are_limited(tiny_database: TestDatabase) -> None:
     assert (len(cut.rows), cut.truncated) == (3, "bytes")
 
 
+async def test_a_file_has_limits_of_its_own(tiny_database: TestDatabase) -> None:
+    limits = SandboxLimits(most_rows=3, most_bytes=2_000, most_file_rows=6, most_file_bytes=4_000)
+    async with sandbox_of(tiny_database, limits) as sandbox:
+        rows = await sandbox.execute_sales_query(SEATTLE, "SELECT * FROM generate_series(1, 10)", for_file=True)
+        assert ([row[0] for row in rows.rows], rows.truncated) == ([1, 2, 3, 4, 5, 6], "rows")
+        wide = "SELECT repeat('x', 1200) FROM generate_series(1, 5)"
+        cut = await sandbox.execute_sales_query(SEATTLE, wide, for_file=True)
+        assert (len(cut.rows), cut.truncated) == (3, "bytes")
+    with pytest.raises(QueryTimeoutError):
+        async with sandbox_of(tiny_database, SandboxLimits(seconds=0.3)) as sandbox:
+            await sandbox.execute_sales_query(SEATTLE, ENDLESS, for_file=True)
+
+
+async def test_numbers_of_a_file_keep_all_of_their_digits(tiny_database: TestDatabase) -> None:
+    query = """
+        SELECT 12.50 AS a, 1234567890123456789.01234567890123456789 AS b, 1::numeric / 3 AS c, 7 AS d, 0.1::float8 AS e,
+            '{"x": 0.10}'::jsonb AS f, '-Infinity'::float8 AS g, -0.00 AS h
+    """
+    async with sandbox_of(tiny_database) as sandbox:
+        table = await sandbox.execute_sales_query(SEATTLE, query, for_file=True)
+    assert [str(value) for value in table.rows[0]] == [
+        "12.50",
+        "1234567890123456789.01234567890123456789",
+        "0.33333333333333333333",
+        "7",
+        "0.1",
+        "{'x': Decimal('0.10')}",
+        "-Infinity",
+        "0.00",
+    ]
+
+
+async def test_the_guard_stands_before_files_too(tiny_database: TestDatabase) -> None:
+    async with sandbox_of(tiny_database) as sandbox:
+        with pytest.raises(QueryRefusedError):
+            await sandbox.execute_sales_query(SEATTLE, "SELECT * FROM pg_catalog.pg_class", for_file=True)
+
+
 async def test_too_many_columns_are_refused(tiny_database: TestDatabase) -> None:
     with pytest.raises(QueryRefusedError, match="201 columns"):
         await ask(tiny_database, f"SELECT {', '.join('1' * 201)}")

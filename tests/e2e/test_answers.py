@@ -148,6 +148,43 @@ async def test_everybody_gets_the_figures_of_their_own_stores_over_stdio(folder:
             await check_figures(asking, owner, persona)
 
 
+@pytest.mark.parametrize("period", ["last_month", "2025"])
+async def test_the_stores_of_the_chain_are_compared_by_their_figures(shop: Server, period: str) -> None:
+    with as_owner(shop.data_dir) as owner:
+        stores = stores_of(PERSONAS[0], owner)
+        expected = {store: by_hand(owner, [store], *periods()[period])["revenue"] for store in stores}
+        total = by_hand(owner, stores, *periods()[period])["revenue"]
+    async with over_http(shop, PERSONAS[0]) as asking:
+        answer = await asking.call_tool("compare_stores", {"period": period})
+    assert answer.structured_content is not None
+    columns = [column["name"] for column in answer.structured_content["columns"]]
+    rows = [dict(zip(columns, row, strict=True)) for row in answer.structured_content["rows"]]
+    assert {row["store"]: Decimal(str(row["revenue"])) for row in rows} == expected
+    assert Decimal(str(answer.structured_content["totals"]["revenue"])) == total
+    ranked = [row["store"] for row in rows if row["revenue_rank"]]
+    assert ranked == sorted(expected.keys() - {"Online"}, key=lambda store: -expected[store])
+    assert answer.structured_content["quartiles"] == {}
+
+
+async def test_each_store_manager_learns_the_quarter_of_the_chain_and_no_other_store(shop: Server) -> None:
+    with as_owner(shop.data_dir) as owner:
+        stores = stores_of(PERSONAS[0], owner)
+        revenue = {store: by_hand(owner, [store], *periods()["2025"])["revenue"] for store in stores}
+    shops = sorted(revenue.keys() - {"Online"}, key=lambda store: -revenue[store])
+    for persona in PERSONAS:
+        if persona.token.startswith("demo-store-"):
+            async with over_http(shop, persona) as asking:
+                answer = await asking.call_tool("compare_stores", {"period": "2025"})
+            (own,) = persona.stores
+            assert answer.structured_content is not None
+            assert answer.structured_content["quartiles"] == (
+                {"revenue": 4 * shops.index(own) // len(shops) + 1} if own in shops else {}
+            )
+            assert [other for other in stores if other != own and other in answer.content[0].text] == []
+            ((name, value, *_),) = answer.structured_content["rows"]
+            assert (name, Decimal(str(value))) == (own, revenue[own])
+
+
 async def test_the_sample_shop_sold_something_in_every_store_and_period(shop: Server) -> None:
     with as_owner(shop.data_dir) as owner:
         for store in stores_of(PERSONAS[0], owner):

@@ -3,7 +3,8 @@
 A line of attacks.jsonl is an attack:
 
     id, cls: its name and its class.
-    sql: texts for execute_sales_query, sent one after the other; or calls: other tools and their arguments.
+    sql: texts for execute_sales_query, sent one after the other; or calls: other tools and their arguments. The tool
+        read_link is none of the server's: it reads a uri, or the link of the answer to what it says.
     bad: what would be a breach, on top of what always is (below).
         leak: any answer or error matches `leak`.
         success: the last call succeeds, and its rows match `leak`.
@@ -36,6 +37,7 @@ from zava.core.model import Principal
 
 CORPUS = Path(__file__).with_name("attacks.jsonl")
 QUERY = "execute_sales_query"
+READ_LINK = "read_link"
 NIL = "00000000-0000-0000-0000-000000000000"
 
 

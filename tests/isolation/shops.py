@@ -14,11 +14,12 @@ import psycopg
 from dependency_injector import providers
 from fastmcp import Client
 from mcp import MCPError
+from mcp_types import ResourceLink
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.contract.conftest import KEY, TestDatabase, installed_by_no_superuser
 from tests.e2e.conftest import start_server
-from tests.isolation.attacks import QUERY, Asker, Call
+from tests.isolation.attacks import QUERY, READ_LINK, Asker, Call
 from tests.isolation.canaries import Canaries, Connection, plant
 from tests.isolation.harness import POOL_SIZE, Attacker, Field, Logs, Outcome, bystander
 from tests.isolation.watching import Ledger, Watcher
@@ -92,6 +93,7 @@ class Shop:
         """Somebody of each kind, and their victim."""
         async with AsyncExitStack() as stack:
             victim = await self._caller(stack, VICTIM)
+            field.words["VICTIM_LINK"] = await victim.own_link()
             yield [Attacker(field, self.asker(kind), await self._caller(stack, KINDS[kind]), victim) for kind in kinds]
 
     def asker(self, kind: str) -> Asker:
@@ -121,7 +123,32 @@ class ClientCaller:
     url: str | None
     token: str
 
+    async def own_link(self) -> str:
+        """Where there are the names of one's own customers; it has been read."""
+        query = "SELECT first_name, last_name FROM retail.customers"
+        uri = await self._link(QUERY, {"postgresql_query": query})
+        assert uri
+        assert (await self.call(Call(READ_LINK, {"uri": uri}))).rows
+        return uri
+
+    async def _link(self, tool: str, arguments: dict[str, Any]) -> str | None:
+        answer = await self.client.call_tool(tool, arguments, raise_on_error=False)
+        return next((str(block.uri) for block in answer.content if isinstance(block, ResourceLink)), None)
+
+    async def _read(self, uri: str | None = None, tool: str = "", arguments: dict[str, Any] | None = None) -> Outcome:
+        found = uri or await self._link(tool, arguments or {})
+        if found is None:
+            return Outcome("no link", None)
+        try:
+            contents = await self.client.read_resource(found)
+        except MCPError as error:
+            return Outcome(repr(error), None)
+        text = json.dumps([content.model_dump(mode="json") for content in contents], ensure_ascii=False)
+        return Outcome(text, text)
+
     async def call(self, call: Call) -> Outcome:
+        if call.tool == READ_LINK:
+            return await self._read(**call.arguments)
         try:
             json.dumps(call.arguments, ensure_ascii=False).encode()
         except UnicodeEncodeError:

@@ -19,8 +19,8 @@ class CutShort(FakeSandbox):
     def __init__(self, limit: Literal["rows", "bytes"]) -> None:
         self._limit = limit
 
-    async def execute_sales_query(self, principal: Principal, query: str) -> Table:
-        return replace(await super().execute_sales_query(principal, query), truncated=self._limit)
+    async def execute_sales_query(self, principal: Principal, query: str, *, for_file: bool = False) -> Table:
+        return replace(await super().execute_sales_query(principal, query, for_file=for_file), truncated=self._limit)
 
 
 def use_case(sandbox: FakeSandbox | None = None) -> ExecuteSalesQuery:

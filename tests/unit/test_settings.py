@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel, HttpUrl, SecretStr, ValidationError
 
 from zava.settings import (
+    ComparisonSettings,
     DatabaseSettings,
     EmbeddedSettings,
     EmbeddingSettings,
@@ -48,6 +49,8 @@ DSN = "postgresql://zava_app:hunter2@db.example/zava"
         ("embedding.max_batch_bytes", 300_000),
         ("embedding.breaker_threshold", 3),
         ("embedding.breaker_seconds", 30),
+        ("comparison.quartiles", True),
+        ("comparison.least_stores", 5),
         ("http.host", "127.0.0.1"),
         ("http.port", 8000),
         ("log.level", "INFO"),
@@ -215,6 +218,7 @@ def test_settings_cannot_be_changed_once_they_are_read(group: str, setting: str)
         EmbeddedSettings,
         EmbeddingSettings,
         SearchSettings,
+        ComparisonSettings,
         HttpSettings,
         LogSettings,
     ],
@@ -223,7 +227,9 @@ def test_every_setting_and_every_group_says_what_it_is_for(group: type[BaseModel
     assert group.__doc__
     silent = {name for name, field in group.model_fields.items() if not field.description}
     assert silent == (
-        {"database", "sandbox", "embedded", "embedding", "search", "http", "log"} if group is Settings else set()
+        {"database", "sandbox", "embedded", "embedding", "search", "comparison", "http", "log"}
+        if group is Settings
+        else set()
     )
 
 

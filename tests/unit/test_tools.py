@@ -37,20 +37,21 @@ from tests.tiny_shop import PersonRow, identify
 from zava.adapters.mcp.identity import KnownTokens
 from zava.adapters.mcp.pipeline import Pipeline
 from zava.adapters.mcp.server import INSTRUCTIONS, NAME, build_server
-from zava.adapters.mcp.texts import order_text, related_text, search_text
+from zava.adapters.mcp.texts import comparison_text, order_text, related_text, search_text
 from zava.adapters.mcp.tools import RetailTools
 from zava.core.metrics import METRICS
-from zava.core.model import PerformanceFigures, Product, ProductMatch
+from zava.core.model import PerformanceFigures, Product, ProductMatch, ResultColumn
 from zava.core.periods import NAMES, resolve_period
 from zava.core.ports import ChartRenderer
 from zava.core.turns import Turns
 from zava.core.use_cases.analyze_sales import AnalyzeSales
 from zava.core.use_cases.check_inventory import CheckInventory
+from zava.core.use_cases.compare_stores import CompareStores, StoreComparison
 from zava.core.use_cases.execute_sales_query import ExecuteSalesQuery
 from zava.core.use_cases.find_order import FindOrder, FoundOrder, OrderCandidate
 from zava.core.use_cases.find_related_products import FindRelatedProducts, RelatedProduct, RelatedProducts
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
-from zava.core.use_cases.get_store_performance import GetStorePerformance
+from zava.core.use_cases.get_store_performance import GetStorePerformance, PeriodDates
 from zava.core.use_cases.semantic_search_products import ProductSearchResult, SemanticSearchProducts
 
 # Ten in the evening of 31 March in Seattle, and already April in UTC.
@@ -61,6 +62,7 @@ InMemory = Client[FastMCPTransport]
 TOOLS = [
     "get_store_performance",
     "analyze_sales",
+    "compare_stores",
     "semantic_search_products",
     "find_related_products",
     "check_inventory",
@@ -79,6 +81,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
         "compare_to": "previous_period",
         "totals": True,
     },
+    "compare_stores": {"period": "2025-07", "metrics": ["revenue", "gross_margin_percent"]},
     "semantic_search_products": {"query_description": "nail into wood"},
     "find_related_products": {"kind": "similar", "product": "Claw hammer"},
     "check_inventory": {},
@@ -125,11 +128,12 @@ class Listings(Middleware):
         return await call_next(context)
 
 
-def server_for(person: PersonRow | None = tiny_shop.SEATTLE, charts: ChartRenderer | None = None) -> FastMCP:
-    """The server, with this person at the other end of stdio."""
-    tools = RetailTools(
+def retail_tools(charts: ChartRenderer | None = None) -> RetailTools:
+    """The tools over the tiny shop."""
+    return RetailTools(
         GetStorePerformance(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW),
         AnalyzeSales(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW),
+        CompareStores(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW, quartiles=True, least_shops=3),
         SemanticSearchProducts(FakeProductRepository(), [FakeEmbeddings()]),
         FindRelatedProducts(FakeStoreDirectory(), FakeProductRepository(), lambda: NOW),
         CheckInventory(FakeStoreDirectory(), FakeInventoryRepository(), FakeProductRepository(), lambda: NOW),
@@ -139,8 +143,14 @@ def server_for(person: PersonRow | None = tiny_shop.SEATTLE, charts: ChartRender
         charts or FakeCharts(),
         lambda: NOW,
     )
+
+
+def server_for(person: PersonRow | None = tiny_shop.SEATTLE, charts: ChartRenderer | None = None) -> FastMCP:
+    """The server, with this person at the other end of stdio."""
     identity = KnownTokens({"token": person.principal} if person else {}, "token")
-    return build_server(tools.specs(), Pipeline(identity.principal, timeout=5), auth=None, version="0.0.0")
+    return build_server(
+        retail_tools(charts).specs(), Pipeline(identity.principal, timeout=5), auth=None, version="0.0.0"
+    )
 
 
 @pytest.fixture(params=["auto", "legacy"])
@@ -251,7 +261,7 @@ async def test_every_tool_says_what_it_answers_with(client: InMemory) -> None:
 
 async def test_the_list_of_tools_stays_small(client: InMemory) -> None:
     tools = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in await client.list_tools()]
-    assert len(json.dumps(tools)) < 24_400
+    assert len(json.dumps(tools)) < 30_000
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -362,6 +372,54 @@ async def test_the_text_of_an_analysis_is_a_compact_table_and_what_it_covers(cli
         'totals: {"revenue":145.49,"orders":3}\n'
         "2 rows; 2026-03-01 to 2026-03-31, _previous is 2026-02-01 to 2026-02-28; money in USD; stores: Seattle"
     )
+
+
+async def test_the_text_of_a_comparison_is_a_compact_table_and_what_stands_out() -> None:
+    result = await ask_as(tiny_shop.HEAD_OFFICE, "compare_stores", {"period": "2025-07"})
+    assert text_of(result).splitlines() == [
+        (
+            '{"columns":["store","revenue","revenue_rank","revenue_previous","revenue_change_percent",'
+            '"revenue_share_percent"],"rows":[["Bellevue",90,1,15,500,56.3],["Seattle",40,2,18,122.2,25],'
+            '["Tacoma",30,3,60,-50,18.8]]}'
+        ),
+        'totals: {"revenue":160,"revenue_previous":93,"revenue_change_percent":72}',
+        "like for like, Bellevue, Seattle, Tacoma: as the totals",
+        "Outliers are more than 5 median absolute deviations from the median of 5 shops or more.",
+        "2025-07-01 to 2025-07-31, _previous is 2025-06-01 to 2025-06-30; money in USD; as of 2026-04-01 05:00 UTC",
+    ]
+
+
+async def test_the_text_of_a_store_managers_comparison_says_in_which_quarter_the_store_is(client: InMemory) -> None:
+    assert text_of(await ask(client, "compare_stores")).splitlines()[1:] == [
+        "Your store is in the second quarter of revenue in the chain of 3 shops.",
+        "Your store is in the third quarter of gross_margin_percent in the chain of 3 shops.",
+        "2025-07-01 to 2025-07-31, _previous is 2025-06-01 to 2025-06-30; money in USD; as of 2026-04-01 05:00 UTC",
+    ]
+
+
+def test_the_text_of_a_comparison_names_outliers_and_what_is_alike() -> None:
+    day = date(2026, 3, 1)
+    text = comparison_text(
+        StoreComparison(
+            columns=(ResultColumn("store", "text"),),
+            rows=(("Seattle",),),
+            totals={"revenue": Decimal(3)},
+            like_for_like={"revenue": Decimal(2)},
+            like_for_like_stores=("Seattle",),
+            outliers={"revenue": ("Seattle", "Tacoma")},
+            quartiles={},
+            notes=("A note.",),
+            period=PeriodDates("2026", day, day, day, None, "UTC"),
+            currency="USD",
+            as_of=NOW,
+        )
+    )
+    assert text.splitlines()[2:] == [
+        'like for like, Seattle: {"revenue":2}',
+        "outliers in revenue: Seattle, Tacoma",
+        "A note.",
+        "2026-03-01 to 2026-03-01; money in USD; as of 2026-04-01 05:00 UTC",
+    ]
 
 
 async def test_the_text_of_a_search_says_who_has_what_and_quotes_what_suppliers_wrote(client: InMemory) -> None:
@@ -505,6 +563,10 @@ async def test_the_text_of_tables_is_ready_for_writing_queries(client: InMemory)
         ("check_inventory", {"horizon_days": 366}, "VALIDATION_ERROR", "horizon_days: "),
         ("check_inventory", {"max_rows": 101}, "VALIDATION_ERROR", "max_rows: "),
         ("check_inventory", {"category": "Fish"}, "NOT_FOUND", "There are: Hand tools, Paint."),
+        ("compare_stores", {"period": "soon"}, "VALIDATION_ERROR", "period: write one of today"),
+        ("compare_stores", {"period": "2025", "metrics": []}, "VALIDATION_ERROR", "metrics: "),
+        ("compare_stores", {"period": "2025", "metrics": ["revenu"]}, "VALIDATION_ERROR", "Did you mean revenue?"),
+        ("compare_stores", {"period": "2025", "store": "Tacoma"}, "VALIDATION_ERROR", "store: "),
         ("get_current_utc_date", {"time_zone": "UTC"}, "VALIDATION_ERROR", "time_zone: "),
     ],
 )

@@ -9,9 +9,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import uvicorn
+from fastmcp import FastMCP
+from fastmcp.server.http import StarletteWithLifespan
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from zava.adapters.mcp.disconnect import DisconnectMiddleware
+from zava.adapters.mcp.progress_streams import ProgressStreams
 from zava.adapters.postgres.sales_rollup import SalesRollup
 from zava.adapters.web.health import health_routes
 from zava.adapters.web.welcome import welcome_routes
@@ -46,14 +50,7 @@ def answer_stdio(settings: Settings, database: Database, token: str | None) -> N
 async def _answer_http(container: Container, database: Database, listener: socket.socket, url: str) -> None:
     async with _ready(container, database):
         server = container.server()
-        app = server.http_app(
-            path="/mcp",
-            middleware=[Middleware(DisconnectMiddleware)],
-            json_response=True,
-            stateless_http=True,
-            host_origin_protection=True,
-            allowed_hosts=LOCAL_HOSTS,
-        )
+        app = _http_app(server)
         app.router.routes.extend(health_routes(container.checks()))
         # The page lets anybody be anybody, so it is the sample shop's alone.
         if database.embedded:
@@ -63,6 +60,32 @@ async def _answer_http(container: Container, database: Database, listener: socke
         )
         print(sample_shop_welcome(url) if database.embedded else plain_welcome(url), flush=True)
         await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def _http_app(server: FastMCP) -> StarletteWithLifespan:
+    """Answers in JSON, and in streams where a client asks for progress."""
+
+    def app(*middleware: Middleware, json_response: bool) -> StarletteWithLifespan:
+        return server.http_app(
+            path="/mcp",
+            middleware=[*middleware, Middleware(DisconnectMiddleware)],
+            json_response=json_response,
+            stateless_http=True,
+            host_origin_protection=True,
+            allowed_hosts=LOCAL_HOSTS,
+        )
+
+    streaming = app(json_response=False)
+    answering = app(Middleware(ProgressStreams, streaming), json_response=True)
+    alone = answering.router.lifespan_context
+
+    @asynccontextmanager
+    async def together(starting: Starlette) -> AsyncIterator[None]:
+        async with streaming.router.lifespan_context(streaming), alone(starting):
+            yield
+
+    answering.router.lifespan_context = together
+    return answering
 
 
 def _program(settings: Settings) -> Sequence[str]:

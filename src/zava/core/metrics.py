@@ -51,6 +51,14 @@ def percent(part: Decimal | int, whole: Decimal | int) -> Decimal | None:
     return ratio(Decimal(part) * 100, whole, to=TENTH)
 
 
+def change(metric: Metric, value: Decimal | None, previous: Decimal | None) -> Decimal | None:
+    """How much it changed in percent of what it was, or in points; None when one of them has no meaning."""
+    if value is None or previous is None:
+        return None
+    # The difference of two percentages is in points; a percentage of it would mislead.
+    return value - previous if metric.unit == "percent" else percent(value - previous, abs(previous))
+
+
 def gross_margin(sales: Sales) -> Decimal:
     return sales.revenue - sales.cost
 
@@ -177,3 +185,6 @@ ANALYSIS_METRICS: dict[str, Metric] = METRICS | {
         ),
     )
 }
+
+# Those by which a store is told where it stands in the chain. The others depend on who asks, or on targets.
+CHAIN_METRICS = METRICS.keys() | {"discount_amount", "discount_percent", "units_per_order"}

@@ -27,6 +27,7 @@ class Store:
     name: str
     region: str
     opened_on: date
+    is_online: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,20 @@ class Slice:
 
     keys: tuple[str | int | date, ...]
     totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class ChainStanding:
+    """Where a store stands among the shops of the chain by one metric: all that it may know of the others.
+
+    Attributes:
+        quartile: 1 when fewer than a quarter of the shops have a higher figure, 2 when fewer than half have, and so on.
+        shops: that are compared, its own among them.
+    """
+
+    metric: str
+    quartile: int
+    shops: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +401,10 @@ class ResultColumn:
 
     name: str
     type: str
+
+
+# Of an answer as a file.
+MOST_FILE_ROWS = 100_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from zava.core.model import (
     AnalysisQuery,
     Backlog,
     BasketProduct,
+    ChainStanding,
     DateRange,
     Directory,
     Embedding,
@@ -58,6 +59,15 @@ class SalesRepository(Protocol):
         """The sums of each slice that has any, in no order; one more than wanted at most."""
         ...
 
+    async def chain_standing(self, principal: Principal, days: DateRange, least_shops: int) -> Sequence[ChainStanding]:
+        """Where the principal's one shop stands in the chain, by each metric that can be told.
+
+        None unless they see one store, which is no online store; unless the days are a whole week, month, fiscal
+        quarter or fiscal year that is over; and unless so many shops, theirs among them, had sales in it and in the one
+        before. Fewer than three are never compared.
+        """
+        ...
+
     def explain(self, query: AnalysisQuery) -> AnalysisPlan:
         """How analyze finds them."""
         ...
@@ -93,8 +103,13 @@ class SchemaCatalog(Protocol):
 class Sandbox(Protocol):
     """What does this SELECT of the caller's own say?"""
 
-    async def execute_sales_query(self, principal: Principal, query: str) -> Table:
+    async def execute_sales_query(self, principal: Principal, query: str, *, for_file: bool = False) -> Table:
         """The rows of any SELECT over the tables of SchemaCatalog, as far as the principal sees them.
+
+        Args:
+            principal: who asks.
+            query: the SELECT.
+            for_file: whether the answer may be as long as a file, with numbers to their last digit.
 
         Raises:
             InvalidQueryError: it is wrong, and PostgreSQL says how.

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Generic, TypeVar, get_type_hints
 
 import pydantic
@@ -15,6 +15,7 @@ from opentelemetry import trace
 from pydantic import ConfigDict, Field, create_model
 
 from zava.adapters.mcp.disconnect import DisconnectedError, cancelled_on_disconnect
+from zava.adapters.mcp.progress import REPORT_EVERY, Report, report_progress, reported
 from zava.adapters.mcp.schemas import Json, ShortSchema, schema_of, to_json
 from zava.adapters.mcp.texts import picture_text
 from zava.core.charts import Picture
@@ -26,15 +27,28 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 LONGEST_FIELD = 100
+# The argument of tools that can draw their answers; it is no affair of the function that finds them.
+CHART = "chart"
+
+
+@dataclass(frozen=True)
+class Link:
+    """Where more of an answer is to be had."""
+
+    uri: str
+    name: str
+    description: str
+    mime_type: str
 
 
 @dataclass(frozen=True)
 class Answer(Generic[Result]):
-    """What a tool found: text for the model, structure for programs, and a picture for people who asked for one."""
+    """What a tool found: text for the model, structure for programs, perhaps a picture and a link for people."""
 
     text: str
     result: Result
     picture: Picture | None = None
+    link: Link | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +104,7 @@ class ToolSpec(Generic[Result]):
             if name != "principal"
         }
         if draw:
-            fields["chart"] = (Annotated[bool, Field(description="Add a picture")], False)
+            fields[CHART] = (Annotated[bool, Field(description="Add a picture")], False)
         self.name = function.__name__
         self.title = title
         self.description = inspect.cleandoc(function.__doc__ or "")
@@ -117,12 +131,9 @@ class ToolSpec(Generic[Result]):
         return {name: getattr(checked, name) for name in self._arguments.model_fields}
 
     async def answer(self, principal: Principal, arguments: Mapping[str, Any]) -> Answer[Result]:
-        if self._draw is None:
-            result = await self._function(principal, **arguments)
-            return Answer(self._text(result), result)
-        result = await self._function(principal, **{name: arguments[name] for name in arguments if name != "chart"})
+        result = await self.result(principal, arguments)
         text = self._text(result)
-        if not arguments["chart"]:
+        if self._draw is None or not arguments[CHART]:
             return Answer(text, result)
         try:
             picture = await self._draw(result)
@@ -130,19 +141,38 @@ class ToolSpec(Generic[Result]):
             return Answer(f"{text}\nNo chart: {error.message}.", result)
         return Answer(f"{text}\n{picture_text(picture)}", result, picture)
 
+    async def result(self, principal: Principal, arguments: Mapping[str, Any]) -> Result:
+        return await self._function(
+            principal, **{name: value for name, value in arguments.items() if self._draw is None or name != CHART}
+        )
+
 
 class Pipeline:
     """Takes every call through the same steps. A new concern is a new step here, and nowhere else."""
 
-    def __init__(self, identify: Callable[[], Principal | None], *, timeout: float) -> None:
+    def __init__(
+        self,
+        identify: Callable[[], Principal | None],
+        *,
+        timeout: float,
+        link: Callable[[Principal, str, Mapping[str, Any], Any], Link | None] = lambda *_: None,
+        report: Report = report_progress,
+        report_every: float = REPORT_EVERY,
+    ) -> None:
         """A pipeline.
 
         Args:
             identify: the principal of the call that is being handled, or None for nobody.
             timeout: seconds after which a call is given up, whatever it waits for.
+            link: where the result of a tool, by name and arguments, is to be had once more.
+            report: tells the client how long its call has taken so far.
+            report_every: seconds between two reports, and before the first.
         """
         self._identify = identify
         self._timeout = timeout
+        self._link = link
+        self._report = report
+        self._report_every = report_every
 
     async def call(self, spec: ToolSpec[Any], arguments: Mapping[str, Any]) -> Answer[Any] | Failure:
         started = time.monotonic()
@@ -150,8 +180,9 @@ class Pipeline:
             principal = self._principal()
             checked = spec.check(arguments)
             async with self._time_limit():
-                with cancelled_on_disconnect():
-                    return await spec.answer(principal, checked)
+                with cancelled_on_disconnect(), reported(self._report, self._report_every):
+                    answer = await spec.answer(principal, checked)
+            return replace(answer, link=self._link(principal, spec.name, arguments, answer.result))
         except asyncio.CancelledError:
             _log_cancelled(spec, started)
             raise

@@ -123,13 +123,9 @@ async def compare_my_stores(
         "Compare my stores.",
         [
             _call(
-                "analyze_sales",
-                metrics=["revenue", "orders", "average_order_value", "gross_margin_percent", "discount_percent"],
+                "compare_stores",
                 period=period,
-                group_by=["store"],
-                compare_to=compare_to,
-                order_by="revenue desc",
-                totals=True,
+                metrics=["revenue", "orders", "average_order_value", "gross_margin_percent", "discount_percent"],
             ),
             _call(
                 "analyze_sales",
@@ -143,8 +139,8 @@ async def compare_my_stores(
         "Make the last for the store that gained most and for the one that lost most, with its name.\n"
         "Show a table of the stores with revenue, change, share, orders, average order value and margin. Then say in "
         "three sentences who is ahead, who falls behind, and which categories or findings explain it. Stores differ in "
-        "size: compare changes, shares and percentages before sums. With one store only, say so, and compare its "
-        "categories instead.",
+        "size: compare changes, shares and percentages before sums. With one store only, say so and in which "
+        "quarter of the chain it stands, if told, and compare its categories instead.",
     )
 
 

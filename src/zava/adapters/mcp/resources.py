@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
 
-from fastmcp.resources import Resource
+from fastmcp.resources import Resource, ResourceResult
 from fastmcp.resources.template import ResourceTemplate
 from pydantic import AnyUrl, Field, PrivateAttr
 
@@ -138,17 +138,22 @@ class PipelineResource(Resource):
 
     @classmethod
     def of(
-        cls, uri: str, spec: ToolSpec[Any], pipeline: Pipeline, arguments: dict[str, Any] | None = None
+        cls,
+        uri: str,
+        spec: ToolSpec[Any],
+        pipeline: Pipeline,
+        arguments: dict[str, Any] | None = None,
+        mime_type: str = JSON_TYPE,
     ) -> "PipelineResource":
         resource = cls(
-            uri=AnyUrl(uri), name=spec.name, title=spec.title, description=spec.description, mime_type=JSON_TYPE
+            uri=AnyUrl(uri), name=spec.name, title=spec.title, description=spec.description, mime_type=mime_type
         )
         resource._spec = spec
         resource._pipeline = pipeline
         resource._arguments = arguments or {}
         return resource
 
-    async def read(self) -> str:
+    async def read(self) -> str | ResourceResult:
         return (await answer_or_refuse(self._pipeline, self._spec, self._arguments, uri=str(self.uri))).text
 
 
@@ -159,13 +164,15 @@ class PipelineTemplate(ResourceTemplate):
     _pipeline: Pipeline = PrivateAttr()
 
     @classmethod
-    def of(cls, uri_template: str, spec: ToolSpec[Any], pipeline: Pipeline) -> "PipelineTemplate":
+    def of(
+        cls, uri_template: str, spec: ToolSpec[Any], pipeline: Pipeline, mime_type: str = JSON_TYPE
+    ) -> "PipelineTemplate":
         template = cls(
             uri_template=uri_template,
             name=spec.name,
             title=spec.title,
             description=spec.description,
-            mime_type=JSON_TYPE,
+            mime_type=mime_type,
             parameters=spec.parameters,
         )
         template._spec = spec

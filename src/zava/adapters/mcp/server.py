@@ -6,17 +6,21 @@ from typing import Any
 
 from fastmcp import FastMCP
 from fastmcp.server.auth import AuthProvider
+from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
-from mcp_types import ContentBlock, ImageContent, TextContent, ToolAnnotations
+from mcp_types import ContentBlock, ImageContent, ResourceLink, TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
 from zava.adapters.mcp.completions import complete_with
+from zava.adapters.mcp.csv_files import CSV_TYPE, CSV_URI, CsvFile, CsvTemplate
 from zava.adapters.mcp.disconnect import cancelled_once
 from zava.adapters.mcp.pipeline import Failure, Pipeline, ToolSpec, structured
 from zava.adapters.mcp.prompts import PipelinePrompt
 from zava.adapters.mcp.resources import PipelineResource, PipelineTemplate
 
 NAME = "Zava Retail Analytics"
+# The first version of the protocol that has links in answers.
+LINKS_SINCE = "2025-06-18"
 INSTRUCTIONS = (
     "Answers questions about the caller's own stores: sales, returns, margins, targets, stock, products. "
     "Every answer covers exactly the stores the caller may see. Start with get_store_performance; to find a product, "
@@ -56,7 +60,17 @@ class PipelineTool(Tool):
                 ImageContent(type="image", data=data, mime_type="image/png", _meta={"zava/alt": picture.alt})
             )
             meta = {"zava/chart": dict(picture.specification)}
+        if (link := outcome.link) and _knows_links():
+            content.append(
+                ResourceLink(uri=link.uri, name=link.name, description=link.description, mime_type=link.mime_type)
+            )
         return ToolResult(content=content, structured_content=structured(outcome), meta=meta)
+
+
+def _knows_links() -> bool:
+    """Whether the client takes links in answers: to an older one the whole answer would be malformed."""
+    request = get_context().request_context
+    return request is not None and request.protocol_version >= LINKS_SINCE
 
 
 def build_server(  # noqa: PLR0913 - all that a client can ask for
@@ -66,6 +80,7 @@ def build_server(  # noqa: PLR0913 - all that a client can ask for
     resources: Mapping[str, ToolSpec[Any]] | None = None,
     prompts: Sequence[ToolSpec[str]] = (),
     completions: ToolSpec[tuple[str, ...]] | None = None,
+    files: ToolSpec[CsvFile] | None = None,
     auth: AuthProvider | None,
     version: str,
 ) -> FastMCP:
@@ -77,6 +92,7 @@ def build_server(  # noqa: PLR0913 - all that a client can ask for
         resources: by their URIs, which are templates when they have arguments.
         prompts: whose results are their texts.
         completions: takes the name of an argument, and its value as far as it is written.
+        files: takes the question of a link to a CSV file.
         auth: refuses HTTP requests of nobody; None for stdio, where the pipeline knows who asks.
         version: of this program.
     """
@@ -98,6 +114,8 @@ def build_server(  # noqa: PLR0913 - all that a client can ask for
         server.add_prompt(PipelinePrompt.of(prompt, pipeline))
     if completions:
         complete_with(server, completions, pipeline)
+    if files:
+        server.add_template(CsvTemplate.of(CSV_URI, files, pipeline, CSV_TYPE))
     # Without this hook every call of the 2026 protocol lists all tools first, to look one schema up.
     schemas = {spec.name: spec.parameters for spec in specs}
     server._mcp_server.get_tool_input_schema = schemas.get  # noqa: SLF001

@@ -9,6 +9,7 @@ from zava.core.charts import Picture
 from zava.core.model import ColumnSchema, Order, OrderLine, Product, ProductMatch, TableSchema
 from zava.core.use_cases.analyze_sales import Explanation, SalesAnalysis
 from zava.core.use_cases.check_inventory import InventoryCheck, ProductAtRisk
+from zava.core.use_cases.compare_stores import StoreComparison
 from zava.core.use_cases.execute_sales_query import QueryAnswer
 from zava.core.use_cases.find_order import FoundOrder
 from zava.core.use_cases.find_related_products import RelatedProduct, RelatedProducts
@@ -229,6 +230,24 @@ def analysis_text(result: SalesAnalysis) -> str:
         f"{_json(table)}\n{totals}{result.row_count}{more} rows; {period}{compared}; money in {result.currency}; "
         f"stores: {_names(result.stores)}; {_origin(result)}"
     )
+
+
+def comparison_text(result: StoreComparison) -> str:
+    """Compact JSON, column names once; then all stores together, and what one needs to know of it."""
+    table = {"columns": [column.name for column in result.columns], "rows": result.rows}
+    lines = [_json(table)]
+    if result.totals:
+        lines.append(f"totals: {_json(result.totals)}")
+    if result.like_for_like:
+        alike = "as the totals" if result.like_for_like == result.totals else _json(result.like_for_like)
+        lines.append(f"like for like, {_names(result.like_for_like_stores)}: {alike}")
+    lines += [f"outliers in {column}: {_names(stores)}" for column, stores in result.outliers.items()]
+    lines += result.notes
+    compared = result.period.compared_with
+    previous = f", _previous is {compared.first_day} to {compared.last_day}" if compared else ""
+    days = f"{result.period.first_day} to {result.period.last_day}{previous}"
+    lines.append(f"{days}; money in {result.currency}; as of {result.as_of:%Y-%m-%d %H:%M} UTC")
+    return "\n".join(lines)
 
 
 def _origin(result: SalesAnalysis) -> str:

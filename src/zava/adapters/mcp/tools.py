@@ -12,6 +12,7 @@ from pydantic import Field
 from zava.adapters.mcp.pipeline import ToolSpec
 from zava.adapters.mcp.texts import (
     analysis_text,
+    comparison_text,
     inventory_text,
     order_text,
     performance_text,
@@ -37,6 +38,7 @@ from zava.core.use_cases.analyze_sales import (
 )
 from zava.core.use_cases.analyze_sales import MOST_ROWS as MOST_ANALYSIS_ROWS
 from zava.core.use_cases.check_inventory import LONGEST_HORIZON, AskedRisk, CheckInventory, InventoryCheck
+from zava.core.use_cases.compare_stores import CompareStores, StoreComparison
 from zava.core.use_cases.execute_sales_query import LONGEST_QUERY, ExecuteSalesQuery, QueryAnswer
 from zava.core.use_cases.find_order import HIGHEST_ORDER_NUMBER, FindOrder, FoundOrder
 from zava.core.use_cases.find_related_products import LONGEST_PRODUCT, FindRelatedProducts, Kind, RelatedProducts
@@ -81,6 +83,7 @@ class RetailTools:
 
     performance: GetStorePerformance
     analyze: AnalyzeSales
+    compare: CompareStores
     search: SemanticSearchProducts
     related: FindRelatedProducts
     inventory: CheckInventory
@@ -161,6 +164,22 @@ class RetailTools:
             totals=totals,
             explain=explain,
         )
+
+    async def compare_stores(
+        self,
+        principal: Principal,
+        period: Annotated[str, Field(max_length=LONGEST_PERIOD, description="As get_store_performance")],
+        metrics: Annotated[
+            list[Annotated[str, Field(max_length=LONGEST_NAME)]],
+            Field(min_length=1, max_length=MOST_METRICS, description="As analyze_sales; the first ranks the stores"),
+        ] = ["revenue"],  # noqa: B006 - never changed
+    ) -> StoreComparison:
+        """Your stores side by side: ranks, like-for-like changes, shares and outliers.
+
+        With one store: in which quarter of the chain it stands, for a whole week, month, quarter or year that is over.
+        Example: {"period": "last_month", "metrics": ["revenue", "gross_margin_percent"]}
+        """
+        return await self.compare(principal, period, metrics)
 
     async def semantic_search_products(  # noqa: PLR0913, PLR0917 - what the model may say
         self,
@@ -325,6 +344,7 @@ class RetailTools:
                 text=analysis_text,
                 draw=partial(self._draw, chart_analysis),
             ),
+            ToolSpec(self.compare_stores, title="Store comparison", text=comparison_text),
             ToolSpec(self.semantic_search_products, title="Product search", text=search_text),
             ToolSpec(self.find_related_products, title="Related products", text=related_text),
             ToolSpec(self.check_inventory, title="Inventory check", text=inventory_text),

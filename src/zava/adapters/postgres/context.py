@@ -43,6 +43,10 @@ class ContextKey:
         """Names the key without telling it."""
         return hashlib.sha256(self.secret).hexdigest()[:16]
 
+    def derive(self, purpose: str) -> bytes:
+        """Another key for another purpose, the same in every process that has this one. It does not tell this one."""
+        return hmac.digest(self.secret, purpose.encode(), "sha256")
+
     def token(self, principal_id: UUID, *, now: float) -> str:
         """A statement that this principal asks, `key_id|principal|expiry|mac`, good for a minute.
 

@@ -15,6 +15,8 @@ from zava.core.model import (
     AnalysisFigures,
     AnalysisPlan,
     AnalysisQuery,
+    ChainStanding,
+    DateRange,
     PerformanceFigures,
     Principal,
     Sales,
@@ -80,6 +82,7 @@ VISITS = Question(load("store_performance_visits"), VisitsRow)
 SLICES = Question(load("store_performance_slices"), SliceRow)
 TARGET = Question(load("store_performance_target"), TargetRow)
 STOCK = Question(load("store_performance_stock"), StockAtRisk)
+STANDING = Question(load("chain_standing"), ChainStanding)
 ROLLUP = Question(load("analyze_rollup"), RollupRow)
 
 
@@ -135,6 +138,10 @@ class PostgresSalesRepository(SalesRepository):
         compiled = compile_analysis(query)
         parameters = {name: str(value) for name, value in compiled.parameters.items() if value is not None}
         return AnalysisPlan(compiled.tables, compiled.sql.strip(), parameters)
+
+    async def chain_standing(self, principal: Principal, days: DateRange, least_shops: int) -> Sequence[ChainStanding]:
+        parameters = {"first_day": days.first_day, "last_day": days.last_day, "least_shops": least_shops}
+        return (await self.sessions.ask(principal, parameters, STANDING))[STANDING]
 
 
 def _key(dimension: str, value: str | int) -> str | int | date:

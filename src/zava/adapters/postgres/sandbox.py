@@ -19,7 +19,7 @@ from zava.adapters.postgres.sandbox_errors import PREFIX, SUFFIX, cancelled, exp
 from zava.adapters.postgres.sandbox_rows import read_rows
 from zava.adapters.postgres.sessions import BEGIN, PrincipalSessions
 from zava.core.errors import BusyError, QueryRefusedError
-from zava.core.model import Principal, ResultColumn, Table
+from zava.core.model import MOST_FILE_ROWS, Principal, ResultColumn, Table
 from zava.core.ports import Sandbox, SchemaCatalog
 
 Result = TypeVar("Result")
@@ -57,6 +57,8 @@ class SandboxLimits:
         most_rows: rows of an answer.
         most_bytes: bytes of all its rows as JSON.
         seconds: of the query in PostgreSQL.
+        most_file_rows: rows of an answer that becomes a file, as people ask for.
+        most_file_bytes: bytes of all its rows as JSON, which are in memory while it is made.
         most_given_up: queries of one principal that have been stopped and run on: of a huge value PostgreSQL computes
             a function to its end. Who has so many must wait.
     """
@@ -64,6 +66,8 @@ class SandboxLimits:
     most_rows: int = 1_000
     most_bytes: int = 262_144
     seconds: float = 15.0
+    most_file_rows: int = MOST_FILE_ROWS
+    most_file_bytes: int = 16_777_216
     most_given_up: int = 4
 
 
@@ -92,12 +96,13 @@ class PostgresSandbox(Sandbox):
         self._relations: Relations = {}
         self._given_up: dict[UUID, list[int]] = {}
 
-    async def execute_sales_query(self, principal: Principal, query: str) -> Table:
+    async def execute_sales_query(self, principal: Principal, query: str, *, for_file: bool = False) -> Table:
         statement = await self._admit(principal, query)
         await self._look_after(principal)
         try:
             return await self._sessions.converse(
-                principal, lambda connection, token: self._run(connection, token, principal, statement)
+                principal,
+                lambda connection, token: self._run(connection, token, principal, statement, for_file=for_file),
             )
         except psycopg.Error as error:
             raise explain(error, principal, query, self._relations) from error
@@ -129,7 +134,13 @@ class PostgresSandbox(Sandbox):
             raise BusyError("Earlier queries of yours have been stopped, and are not at their end yet. Wait a minute.")
 
     async def _run(
-        self, connection: psycopg.AsyncConnection[Any], token: str, principal: Principal, statement: str
+        self,
+        connection: psycopg.AsyncConnection[Any],
+        token: str,
+        principal: Principal,
+        statement: str,
+        *,
+        for_file: bool,
     ) -> Table:
         exchange = Exchange(connection)
         milliseconds = int(self._limits.seconds * 1000)
@@ -143,7 +154,9 @@ class PostgresSandbox(Sandbox):
         )
         # Names and types come from here, of an empty answer too.
         exchange.describe(f"{PREFIX}{statement}{SUFFIX}")
-        exchange.execute_once(shown(statement), statement, str(self._limits.most_rows), str(self._limits.most_bytes))
+        limits = self._limits
+        most = (limits.most_file_rows, limits.most_file_bytes) if for_file else (limits.most_rows, limits.most_bytes)
+        exchange.execute_once(shown(statement), statement, *map(str, most))
         exchange.execute("ROLLBACK")
         # Waiting for a connection is no part of it.
         started = time.monotonic()
@@ -161,7 +174,12 @@ class PostgresSandbox(Sandbox):
         about = json.loads(last_value(opened))
         columns = _columns(described, vector=int(about["vector"] or 0))
         try:
-            rows, truncated = read_rows(last_value(answered))
+            # Of a file it takes a second, for which others must not wait.
+            rows, truncated = (
+                await asyncio.to_thread(read_rows, last_value(answered), exact=True)
+                if for_file
+                else read_rows(last_value(answered))
+            )
         except RecursionError:
             raise QueryRefusedError("size", "A value of the answer is nested too deeply. Ask for its parts.") from None
         return Table(columns, rows, truncated, tuple(sorted(about["stores"])), datetime.fromisoformat(about["as_of"]))

@@ -1,7 +1,8 @@
 """What sandbox.run() returns: a JSON array of an object a row, and perhaps a word on what cut it short."""
 
 import json
-from typing import Any, Literal, TypeAlias
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias, cast
 
 # A longer one is no number that JSON's readers agree on: it stays a text.
 MOST_DIGITS = 300
@@ -26,14 +27,32 @@ def _whole_number(text: str) -> int | str:
     return int(text) if len(text) < MOST_DIGITS else text
 
 
+def _exact_number(text: str) -> Decimal | str:
+    return Decimal(text) if len(text) < MOST_DIGITS else text
+
+
 _decoder = json.JSONDecoder(object_pairs_hook=_Pairs, parse_float=_number, parse_int=_whole_number)
+_exact_decoder = json.JSONDecoder(object_pairs_hook=_Pairs, parse_float=_exact_number, parse_int=_whole_number)
 
 
-def read_rows(answer: str) -> tuple[Rows, Literal["rows", "bytes"] | None]:
-    """The values of each row in the order of the columns, and what cut the answer short."""
-    rows = _decoder.decode(answer)
-    truncated = rows.pop() if rows and isinstance(rows[-1], str) else None
-    return tuple(tuple(_plain(value) for _, value in row) for row in rows), truncated
+def read_rows(answer: str, *, exact: bool = False) -> tuple[Rows, Literal["rows", "bytes"] | None]:
+    """The values of each row in the order of the columns, and what cut the answer short.
+
+    Args:
+        answer: what came back.
+        exact: whether numbers with a point keep all of their digits, as Decimal.
+    """
+    decoder = _exact_decoder if exact else _decoder
+    rows: list[tuple[object, ...]] = []
+    # One row after the other, so that a long answer leaves memory and processor to others.
+    position = 1
+    while answer[position] != "]":
+        row, position = decoder.raw_decode(answer, position)
+        if isinstance(row, str):
+            return tuple(rows), cast('Literal["rows", "bytes"]', row)
+        rows.append(tuple(_plain(value) for _, value in row))
+        position += answer[position] == ","
+    return tuple(rows), None
 
 
 def _plain(value: Any) -> object:  # noqa: ANN401 - whatever JSON holds

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from zava.core.analysis import DIMENSIONS
 from zava.core.checks import check_range, check_text
 from zava.core.errors import ValidationError
-from zava.core.metrics import ANALYSIS_METRICS, Metric, percent
+from zava.core.metrics import ANALYSIS_METRICS, Metric, change, percent
 from zava.core.model import (
     AnalysisFigures,
     AnalysisQuery,
@@ -97,6 +97,11 @@ class SalesAnalysis:
     unrolled_days: int
     explanation: Explanation | None
 
+    @property
+    def cut(self) -> bool:
+        """Whether there are more rows than these."""
+        return self.row_count < self.slices
+
 
 @dataclass(frozen=True)
 class AnalyzeSales:
@@ -105,6 +110,7 @@ class AnalyzeSales:
     directory: StoreDirectory
     sales: SalesRepository
     now: Callable[[], datetime]
+    most_rows: int = MOST_ROWS
 
     async def __call__(  # noqa: PLR0913 - as callers may ask
         self,
@@ -138,12 +144,12 @@ class AnalyzeSales:
             ValidationError: a name is unknown, or the combination means nothing. Says what would.
             AuthorizationError: no store is assigned to the principal.
         """
-        wanted = [_known("metrics", name, ANALYSIS_METRICS) for name in _distinct("metrics", metrics, MOST_METRICS, 1)]
+        wanted = choose_metrics(metrics)
         dimensions = tuple(
             _known("group_by", name, DIMENSIONS).name for name in _distinct("group_by", group_by, MOST_DIMENSIONS, 0)
         )
         chosen = _filters(filters or {})
-        check_range("limit", limit, 1, MOST_ROWS)
+        check_range("limit", limit, 1, self.most_rows)
         facts = _facts(wanted, {*dimensions, *(name for name, _ in chosen)})
         directory = await self.directory.stores_of(principal)
         stores = choose_stores(directory, None, principal)
@@ -151,7 +157,7 @@ class AnalyzeSales:
         days = resolve_period_of(stores, period, today=today_of(business, self.now()), business=business)
         others = _compared(days, compare_to, dimensions)
 
-        query = AnalysisQuery(dimensions, facts, chosen, days.elapsed, _target_months(facts, days), MOST_SLICES)
+        query = AnalysisQuery(dimensions, facts, chosen, days.elapsed, target_months(facts, days), MOST_SLICES)
         columns = _columns(dimensions, wanted, compared=others is not None, shares=totals)
         analysis = SalesAnalysis(
             columns=columns,
@@ -180,7 +186,7 @@ class AnalyzeSales:
         before: dict[Key, Totals] | None = None
         if others:
             shift = days.elapsed.first_day - others.first_day
-            asked = replace(query, days=others, target_months=_whole_months(others))
+            asked = replace(query, days=others, target_months=whole_months(others))
             before = {
                 _later(one.keys, dimensions, shift, compare_to): one.totals
                 for one in (await self._ask(principal, asked)).slices
@@ -225,6 +231,15 @@ class AnalyzeSales:
         return figures.slices[0].totals if figures.slices else ZERO
 
 
+def choose_metrics(names: Sequence[str]) -> list[Metric]:
+    """The metrics of these names, one to MOST_METRICS.
+
+    Raises:
+        ValidationError: there is none of a name; says which is nearest.
+    """
+    return [_known("metrics", name, ANALYSIS_METRICS) for name in _distinct("metrics", names, MOST_METRICS, 1)]
+
+
 def _distinct(field: str, names: Sequence[str], most: int, least: int) -> list[str]:
     distinct = list(dict.fromkeys(names))
     if not least <= len(distinct) <= most:
@@ -266,10 +281,15 @@ def _why_not(metric: Metric, dimension: str) -> str:
     return UNSPLIT[min(missing)]
 
 
-def _target_months(facts: Collection[Fact], days: Period) -> DateRange | None:
+def target_months(facts: Collection[Fact], days: Period) -> DateRange | None:
+    """The whole months whose targets count, if any are wanted.
+
+    Raises:
+        ValidationError: the period is not whole months.
+    """
     if "targets" not in facts:
         return None
-    months = _whole_months(days.whole)
+    months = whole_months(days.whole)
     if months is None:
         raise ValidationError(
             "period", days.name, "targets are for whole months; write this_month, last_month, 2025-11, 2026-Q2 or 2025"
@@ -277,7 +297,8 @@ def _target_months(facts: Collection[Fact], days: Period) -> DateRange | None:
     return months
 
 
-def _whole_months(days: DateRange) -> DateRange | None:
+def whole_months(days: DateRange) -> DateRange | None:
+    """These days if they are whole months."""
     whole = days.first_day.day == 1 and (days.last_day + timedelta(days=1)).day == 1
     return days if whole else None
 
@@ -325,6 +346,11 @@ def _add_years(day: date, years: int) -> date:
         return day.replace(year=day.year + years, day=28)
 
 
+def change_column(metric: Metric) -> str:
+    """The name of the column that says how it changed."""
+    return f"{metric.name}_change_{'points' if metric.unit == 'percent' else 'percent'}"
+
+
 def _columns(
     dimensions: Sequence[str], metrics: Sequence[Metric], *, compared: bool, shares: bool
 ) -> tuple[ResultColumn, ...]:
@@ -332,9 +358,7 @@ def _columns(
     for metric in metrics:
         names = [metric.name]
         if compared:
-            # The difference of two percentages is in points; a percentage of it would mislead.
-            change = "change_points" if metric.unit == "percent" else "change_percent"
-            names += [f"{metric.name}_previous", f"{metric.name}_{change}"]
+            names += [f"{metric.name}_previous", change_column(metric)]
         if shares and metric.additive:
             names.append(f"{metric.name}_share_percent")
         columns += [ResultColumn(name, "numeric") for name in names]
@@ -350,10 +374,7 @@ def _figures(
         if before is not None:
             previous = metric.value(before)
             yield previous
-            if value is None or previous is None:
-                yield None
-            else:
-                yield value - previous if metric.unit == "percent" else percent(value - previous, abs(previous))
+            yield change(metric, value, previous)
         if everything is not None and metric.additive:
             whole = metric.value(everything)
             yield percent(value, whole) if value is not None and whole is not None else None

@@ -30,13 +30,23 @@ class QueryAnswer:
     as_of: datetime
     seconds: float
 
+    @property
+    def cut(self) -> bool:
+        """Whether there are more rows than these."""
+        return self.truncated is not None
+
 
 @dataclass(frozen=True)
 class ExecuteSalesQuery:
-    """Decides whose turn it is and which texts are worth asking, and says what an answer is worth."""
+    """Decides whose turn it is and which texts are worth asking, and says what an answer is worth.
+
+    Attributes:
+        for_file: whether the answer is for a file, which may be longer.
+    """
 
     sandbox: Sandbox
     turns: Turns
+    for_file: bool = False
 
     async def __call__(self, principal: Principal, query: str) -> QueryAnswer:
         """The rows of the query, as far as the principal sees them.
@@ -49,7 +59,7 @@ class ExecuteSalesQuery:
         check_text("postgresql_query", query, most_bytes=LONGEST_QUERY, empty="write one SELECT")
         async with self.turns.of(principal):
             started = time.monotonic()
-            table = await self.sandbox.execute_sales_query(principal, query)
+            table = await self.sandbox.execute_sales_query(principal, query, for_file=self.for_file)
             seconds = time.monotonic() - started
         return QueryAnswer(
             columns=table.columns,

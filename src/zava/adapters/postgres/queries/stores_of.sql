@@ -3,6 +3,7 @@ SELECT
     store_id,
     name,
     region,
-    opened_on
+    opened_on,
+    is_online
 FROM retail.stores
 ORDER BY name

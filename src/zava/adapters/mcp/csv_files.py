@@ -1,0 +1,147 @@
+"""Tabular answers as CSV: the link that comes with an answer, and the file when it is read."""
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Protocol
+
+from fastmcp.resources import Resource, ResourceContent, ResourceResult
+
+from zava.adapters.mcp.pipeline import Link, ToolSpec
+from zava.adapters.mcp.questions import REFUSAL, Arguments, SignedQuestions
+from zava.adapters.mcp.refusals import answer_or_refuse
+from zava.adapters.mcp.resources import PipelineResource, PipelineTemplate
+from zava.adapters.mcp.schemas import to_json
+from zava.core.errors import NotFoundError, ValidationError
+from zava.core.model import MOST_FILE_ROWS, Principal, ResultColumn
+from zava.core.turns import Turns
+
+CSV_URI = "zava://csv/{question}"
+CSV_TYPE = "text/csv"
+# One row is read faster than a file is opened.
+LEAST_ROWS = 2
+# The tools whose answers are tables, and what is asked of them for a file in place of what was asked for an answer.
+TABULAR: dict[str, Arguments] = {"analyze_sales": {"limit": MOST_FILE_ROWS}, "execute_sales_query": {}}
+# What spreadsheets take for the beginning of a formula.
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - they take the wide ones too
+
+
+class Tabular(Protocol):
+    """An answer in columns and rows.
+
+    Attributes:
+        cut: whether there are more rows.
+    """
+
+    @property
+    def columns(self) -> Sequence[ResultColumn]: ...
+    @property
+    def rows(self) -> Sequence[Sequence[object]]: ...
+    @property
+    def cut(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CsvFile:
+    """An answer as CSV; note says so when rows are missing."""
+
+    text: str
+    note: str | None
+
+
+@dataclass(frozen=True)
+class CsvFiles:
+    """Links to files, and the files. A question is asked again by whoever reads, so that it is never out of date.
+
+    Attributes:
+        tools: those whose answers are tables, with the limits of files.
+        questions: signs what a link asks.
+        turns: of each principal to have a file made.
+    """
+
+    tools: Sequence[ToolSpec[Any]]
+    questions: SignedQuestions
+    turns: Turns
+
+    def link(self, principal: Principal, tool: str, arguments: Arguments, result: Any) -> Link | None:  # noqa: ANN401
+        """Where this answer is to be had as a file; None for an answer that is no table, or hardly one."""
+        if tool not in TABULAR or (len(result.rows) < LEAST_ROWS and not result.cut):
+            return None
+        asked = {name: value for name, value in arguments.items() if name not in TABULAR[tool]}
+        token = self.questions.sign(principal, tool, asked)
+        if token is None:
+            return None
+        return Link(CSV_URI.format(question=token), f"{tool}.csv", "All rows as CSV, for an hour", CSV_TYPE)
+
+    async def csv(self, principal: Principal, question: str) -> CsvFile:
+        """All rows of an answer, up to 100,000, as CSV. The link comes with the answer, for whoever asked."""
+        tool, arguments = self.questions.open(principal, question)
+        spec = next((spec for spec in self.tools if spec.name == tool and tool in TABULAR), None)
+        if spec is None:
+            raise NotFoundError(REFUSAL)
+        try:
+            checked = spec.check(arguments)
+        except ValidationError:
+            raise NotFoundError(REFUSAL) from None
+        async with self.turns.of(principal):
+            table: Tabular = await spec.result(principal, {**checked, **TABULAR[tool]})
+            # It takes a second, for which others must not wait.
+            text = await asyncio.to_thread(csv_text, table.columns, table.rows)
+        note = f"Cut short: these are {len(table.rows):,} rows, and there are more." if table.cut else None
+        return CsvFile(text, note)
+
+    def spec(self) -> ToolSpec[CsvFile]:
+        """All files, as the pipeline takes them."""
+        return ToolSpec(self.csv, title="Answer as CSV", text=lambda file: file.text)
+
+
+def csv_text(columns: Iterable[ResultColumn], rows: Iterable[Sequence[object]]) -> str:
+    """The table as RFC 4180 has it, names of columns first. Numbers as they are, dates as ISO 8601, nothing for NULL.
+
+    Texts that a spreadsheet would take for a formula have an apostrophe in front.
+    """
+    written = io.StringIO(newline="")
+    writer = csv.writer(written)
+    writer.writerow(_cell(column.name) for column in columns)
+    writer.writerows(map(_cell, row) for row in rows)
+    return written.getvalue()
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            written = ""
+        case str():
+            written = f"'{value}" if value.startswith(FORMULA) else value
+        case Decimal():
+            written = f"{value:f}"
+        case date():
+            written = value.isoformat()
+        case bool() | dict() | list():
+            written = json.dumps(to_json(value), ensure_ascii=False, separators=(",", ":"))
+        case _:
+            written = str(value)
+    return written
+
+
+class CsvResource(PipelineResource):
+    """A file whose listing is FastMCP's affair and whose making is the pipeline's."""
+
+    async def read(self) -> ResourceResult:
+        file = (await answer_or_refuse(self._pipeline, self._spec, self._arguments, uri=str(self.uri))).result
+        contents = [ResourceContent(file.text, CSV_TYPE)]
+        if file.note:
+            contents.append(ResourceContent(file.note, "text/plain"))
+        return ResourceResult(contents)
+
+
+class CsvTemplate(PipelineTemplate):
+    """All files, by what their links ask."""
+
+    async def create_resource(self, uri: str, params: dict[str, Any]) -> Resource:
+        return CsvResource.of(uri, self._spec, self._pipeline, params, CSV_TYPE)
