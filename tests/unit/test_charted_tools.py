@@ -8,19 +8,21 @@ from fastmcp import Client
 from fastmcp.client.client import CallToolResult
 from mcp_types import ImageContent, TextContent
 
+from tests import tiny_shop
 from tests.fakes import FakeCharts
-from tests.unit.test_tools import server_for
+from tests.unit.test_tools import retail_tools, server_for
 from zava.core.errors import ChartError
 
 QUESTIONS: dict[str, dict[str, Any]] = {
     "get_store_performance": {"period": "2026-03"},
     "analyze_sales": {"metrics": ["revenue"], "group_by": ["category"], "period": "2026-03"},
+    "compare_stores": {"period": "2025-07"},
 }
 EVERY_TOOL = pytest.mark.parametrize("tool", QUESTIONS)
 
 
 async def ask(charts: FakeCharts, tool: str, **others: Any) -> CallToolResult:  # noqa: ANN401 - any argument
-    async with Client(server_for(charts=charts)) as client:
+    async with Client(server_for(tiny_shop.HEAD_OFFICE, charts)) as client:
         result: CallToolResult = await client.call_tool(tool, QUESTIONS[tool] | others, raise_on_error=False)
     return result
 
@@ -82,3 +84,14 @@ async def test_other_tools_take_no_chart() -> None:
     async with Client(server_for()) as client:
         tools = await client.list_tools()
     assert [tool.name for tool in tools if "chart" in tool.input_schema["properties"]] == list(QUESTIONS)
+
+
+@EVERY_TOOL
+async def test_who_asks_for_the_result_alone_may_leave_the_chart_in_the_question(tool: str) -> None:
+    charts = FakeCharts()
+    (spec,) = [spec for spec in retail_tools(charts).specs() if spec.name == tool]
+    person = tiny_shop.HEAD_OFFICE.principal
+    questions = [spec.check(QUESTIONS[tool] | {"chart": chart}) for chart in (True, False)]
+    drawn, plain = [await spec.result(person, question) for question in questions]
+    assert drawn == plain
+    assert charts.drawn == []

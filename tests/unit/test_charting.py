@@ -1,5 +1,6 @@
 """Which chart an answer becomes, and what its title claims."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -17,12 +18,14 @@ from tests.charted import (
     period,
 )
 from tests.fakes import FakeSalesRepository, FakeStoreDirectory
+from tests.tiny_shop import PersonRow
 from zava.core.chart_texts import before_words, change_text, days_text, label, moment_text, short
-from zava.core.charting import chart_analysis, chart_performance
+from zava.core.charting import chart_analysis, chart_comparison, chart_performance
 from zava.core.charts import LONGEST_LABEL, MOST_BARS, MOST_SERIES, Chart
 from zava.core.errors import ChartError
 from zava.core.model import DateRange
 from zava.core.use_cases.analyze_sales import AnalyzeSales
+from zava.core.use_cases.compare_stores import CompareStores, StoreComparison
 from zava.core.use_cases.get_store_performance import GetStorePerformance
 
 # Ten in the evening of 31 March in Seattle.
@@ -76,6 +79,44 @@ async def test_what_analyze_sales_answers_is_drawn() -> None:
     chart = chart_analysis(result)
     assert chart.mark == "bars"
     assert dict(zip(chart.labels, chart.series[0].values, strict=True)) == {row[0]: row[1] for row in result.rows}
+
+
+async def comparison(metric: str, person: PersonRow = tiny_shop.HEAD_OFFICE, asked: str = "2025-07") -> StoreComparison:
+    use_case = CompareStores(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW, quartiles=True, least_shops=3)
+    return await use_case(person.principal, asked, [metric, "orders"])
+
+
+async def test_stores_side_by_side_are_bars_beside_what_they_were() -> None:
+    result = await comparison("revenue")
+    chart = chart_comparison(result)
+    assert (chart.mark, chart.labels, values(chart)) == (
+        "bars",
+        ("Bellevue", "Seattle", "Tacoma"),
+        [[90, 40, 30], [15, 18, 60]],
+    )
+    assert chart.title == "Revenue up 72.0 % on the month before"
+    assert chart.subtitle == "Revenue in USD by store; Jul 2025; grey: Jun 2025"
+    assert chart.notes == ("90   ▲ 500.0 %", "40   ▲ 122.2 %", "30   ▼ 50.0 %")
+
+
+async def test_a_percentage_of_stores_is_not_said_to_have_risen_by_percent() -> None:
+    chart = chart_comparison(await comparison("gross_margin_percent"))
+    assert " is highest in gross margin %: " in chart.title
+
+
+async def test_a_store_that_was_not_open_all_the_while_has_nothing_beside_it() -> None:
+    result = await comparison("revenue")
+    place = [column.name for column in result.columns].index("revenue_change_percent")
+    first, *others = result.rows
+    newly_open = (*first[:place], None, *first[place + 1 :])
+    chart = chart_comparison(replace(result, rows=(newly_open, *others)))
+    assert values(chart)[1] == [None, 18, 60]
+    assert chart.notes[0] == "90"
+
+
+async def test_one_store_is_no_comparison() -> None:
+    with pytest.raises(ChartError, match="there is one store, and nothing beside it"):
+        chart_comparison(await comparison("revenue", tiny_shop.SEATTLE))
 
 
 def test_time_is_a_line_whose_gaps_are_nought_where_nothing_was_sold() -> None:

@@ -23,7 +23,8 @@ from zava.core.errors import ChartError
 from zava.core.metrics import ANALYSIS_METRICS, Metric, Unit
 from zava.core.model import DateRange
 from zava.core.periods import ONE_DAY, add_months
-from zava.core.use_cases.analyze_sales import ZERO, Cell, Row, SalesAnalysis
+from zava.core.use_cases.analyze_sales import ZERO, Cell, Row, SalesAnalysis, change_column
+from zava.core.use_cases.compare_stores import StoreComparison
 from zava.core.use_cases.get_store_performance import PeriodDates, StorePerformance
 
 Moment: TypeAlias = date | int | str
@@ -81,6 +82,52 @@ def chart_analysis(result: SalesAnalysis) -> Chart:
     if not running:
         return _of_names(table)
     return _of_moments(table, next((name for name in RUNNING if name in running), running[0]))
+
+
+def chart_comparison(result: StoreComparison) -> Chart:
+    """The stores by the first metric, beside what they were where that can be compared.
+
+    Raises:
+        ChartError: one store, or none, has a figure.
+    """
+    places = {column.name: place for place, column in enumerate(result.columns)}
+    metric = next(ANALYSIS_METRICS[name] for name in places if name in ANALYSIS_METRICS)
+    name, previous, changed = title_of(metric.name), f"{metric.name}_previous", change_column(metric)
+    compared = result.period.compared_with
+
+    def figure(row: Sequence[Cell], column: str) -> Decimal | None:
+        return _decimal(row[places[column]]) if column in places else None
+
+    values = [
+        (
+            label(str(row[places["store"]])),
+            figure(row, metric.name),
+            # A store that was not open all the while is not compared.
+            figure(row, previous) if figure(row, changed) is not None else None,
+        )
+        for row in result.rows
+    ]
+    known = [(store, value) for store, value, _ in values if value is not None]
+    if len(known) < 2:  # noqa: PLR2004 - one bar compares nothing
+        raise ChartError("there is one store, and nothing beside it")
+    currency = f" {result.currency}" if metric.unit == "money" else ""
+    store, first = max(known, key=lambda one: one[1])
+    moved = None
+    if metric.unit != "percent":
+        moved = headline(
+            name, result.totals.get(metric.name), result.totals.get(previous), _days(result.period), compared
+        )
+    return bars(
+        title=sentence(moved or f"{store} is highest in {name.lower()}: {short(first, metric.unit)}{currency}"),
+        subtitle=(
+            f"{name}{f' in{currency}' if currency else ''} by store",
+            days_text(_days(result.period)),
+            *_ghost(compared),
+        ),
+        unit=metric.unit,
+        values=values,
+        compared=compared is not None,
+    )
 
 
 def bars(  # noqa: PLR0913 - what a bar chart consists of

@@ -22,7 +22,7 @@ from zava.adapters.mcp.texts import (
     search_text,
 )
 from zava.core.analysis import DIMENSIONS
-from zava.core.charting import chart_analysis, chart_performance
+from zava.core.charting import chart_analysis, chart_comparison, chart_performance
 from zava.core.charts import Chart, Picture
 from zava.core.errors import NotFoundError
 from zava.core.metrics import ANALYSIS_METRICS
@@ -344,7 +344,12 @@ class RetailTools:
                 text=analysis_text,
                 draw=partial(self._draw, chart_analysis),
             ),
-            ToolSpec(self.compare_stores, title="Store comparison", text=comparison_text),
+            ToolSpec(
+                self.compare_stores,
+                title="Store comparison",
+                text=comparison_text,
+                draw=partial(self._draw, chart_comparison),
+            ),
             ToolSpec(self.semantic_search_products, title="Product search", text=search_text),
             ToolSpec(self.find_related_products, title="Related products", text=related_text),
             ToolSpec(self.check_inventory, title="Inventory check", text=inventory_text),
