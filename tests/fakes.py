@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from tests import tiny_shop
 from tests.tiny_shop import LineRow, OrderRow, PersonRow, ProductRow, ReturnRow, identify
-from zava.core.errors import AuthorizationError, InvalidQueryError, SetupError
+from zava.core.charts import Chart, Picture
+from zava.core.errors import AuthorizationError, ChartError, InvalidQueryError, SetupError
 from zava.core.metrics import ANALYSIS_METRICS, CHAIN_METRICS
 from zava.core.model import (
     AnalysisFigures,
@@ -63,6 +64,7 @@ from zava.core.model import (
 )
 from zava.core.periods import Period, add_months
 from zava.core.ports import (
+    ChartRenderer,
     EmbeddingProvider,
     EmbeddingRepository,
     InventoryRepository,
@@ -537,6 +539,24 @@ class FakeSandbox(Sandbox):
 # What the words of the tiny shop are about: the axes of its embeddings.
 CONCEPTS = (("hammer", "chisel", "tools", "nail", "wood"), ("paint", "wall", "colour"), ("roller", "apply", "wood"))
 MODEL = EmbeddingModel("concepts", len(CONCEPTS))
+
+
+@dataclass
+class FakeCharts(ChartRenderer):
+    """Draws nothing, and keeps what it was asked for.
+
+    Attributes:
+        failure: what it raises instead of an answer.
+    """
+
+    failure: ChartError | None = None
+    drawn: list[Chart] = field(default_factory=list)
+
+    async def draw(self, chart: Chart) -> Picture:
+        if self.failure:
+            raise self.failure
+        self.drawn.append(chart)
+        return Picture(b"\x89PNG", chart.alt, {"description": chart.alt})
 
 
 @dataclass

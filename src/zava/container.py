@@ -11,6 +11,7 @@ from dependency_injector import containers, providers
 from psycopg_pool import AsyncConnectionPool
 
 from zava.adapters.cache.memory import InMemoryCache
+from zava.adapters.charts.vega_lite import VegaLiteCharts
 from zava.adapters.embeddings.breaker import CircuitBreakingEmbeddings
 from zava.adapters.embeddings.cached import CachedEmbeddings
 from zava.adapters.embeddings.english import english_words
@@ -223,6 +224,8 @@ class Container(containers.DeclarativeContainer):
         none=providers.List(),
     )
 
+    charts = providers.Singleton(VegaLiteCharts)
+
     sandbox = providers.Singleton(
         PostgresSandbox, sandbox_sessions, catalog, providers.Callable(_limits, settings.provided.sandbox)
     )
@@ -264,6 +267,7 @@ class Container(containers.DeclarativeContainer):
         find_order,
         providers.Callable(_if_enabled, settings.provided.sandbox.enabled, execute_sales_query),
         get_multiple_table_schemas,
+        charts,
         now,
     )
 

@@ -106,7 +106,7 @@ def test_everything_can_be_built_without_a_database(access: DatabaseAccess, name
 
 
 @pytest.mark.parametrize(
-    "name", ["pool", "sessions", "directory", "tools", "pipeline", "server", "get_store_performance"]
+    "name", ["pool", "sessions", "directory", "charts", "tools", "pipeline", "server", "get_store_performance"]
 )
 def test_what_is_built_is_built_once(access: DatabaseAccess, name: str) -> None:
     container = new_container(Settings(), access)

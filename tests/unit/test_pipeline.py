@@ -166,7 +166,7 @@ def test_no_two_errors_of_the_core_share_a_code() -> None:
     codes = [
         error.code for error in vars(errors).values() if isinstance(error, type) and issubclass(error, errors.ZavaError)
     ]
-    assert len(set(codes)) == len(codes) == 13
+    assert len(set(codes)) == len(codes) == 14
 
 
 @pytest.mark.parametrize("error", [RuntimeError(SECRET), KeyError(SECRET), errors.SetupError(SECRET)])

@@ -24,6 +24,7 @@ from tests import tiny_shop
 from tests.fakes import (
     BUSINESS,
     STORES_QUERY,
+    FakeCharts,
     FakeEmbeddings,
     FakeInventoryRepository,
     FakeOrderRepository,
@@ -42,6 +43,7 @@ from zava.adapters.mcp.tools import RetailTools
 from zava.core.metrics import METRICS
 from zava.core.model import PerformanceFigures, Product, ProductMatch, ResultColumn
 from zava.core.periods import NAMES, resolve_period
+from zava.core.ports import ChartRenderer
 from zava.core.turns import Turns
 from zava.core.use_cases.analyze_sales import AnalyzeSales
 from zava.core.use_cases.check_inventory import CheckInventory
@@ -129,7 +131,7 @@ class Listings(Middleware):
         return await call_next(context)
 
 
-def retail_tools() -> RetailTools:
+def retail_tools(charts: ChartRenderer | None = None) -> RetailTools:
     """The tools over the tiny shop."""
     return RetailTools(
         GetStorePerformance(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW),
@@ -141,14 +143,17 @@ def retail_tools() -> RetailTools:
         FindOrder(FakeStoreDirectory(), FakeOrderRepository()),
         ExecuteSalesQuery(FakeSandbox(), Turns(at_once=4, waiting=8, patience=5)),
         GetMultipleTableSchemas(FakeSchemaCatalog()),
+        charts or FakeCharts(),
         lambda: NOW,
     )
 
 
-def server_for(person: PersonRow | None = tiny_shop.SEATTLE) -> FastMCP:
+def server_for(person: PersonRow | None = tiny_shop.SEATTLE, charts: ChartRenderer | None = None) -> FastMCP:
     """The server, with this person at the other end of stdio."""
     identity = KnownTokens({"token": person.principal} if person else {}, "token")
-    return build_server(retail_tools().specs(), Pipeline(identity.principal, timeout=5), auth=None, version="0.0.0")
+    return build_server(
+        retail_tools(charts).specs(), Pipeline(identity.principal, timeout=5), auth=None, version="0.0.0"
+    )
 
 
 @pytest.fixture(params=["auto", "legacy"])

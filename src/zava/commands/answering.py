@@ -107,6 +107,7 @@ async def _ready(container: Container, database: Database) -> AsyncIterator[None
     async with container.pool(), container.sandbox_pool(), AsyncExitStack() as stack:
         for source in sources:
             stack.push_async_callback(source.close)
+        stack.push_async_callback(container.charts().close)
         inspection = container.inspection()
         await inspection.schema_version()
         await inspection.row_security()

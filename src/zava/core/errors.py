@@ -164,6 +164,12 @@ class EmbeddingError(ZavaError):
     retryable = True
 
 
+class ChartError(ZavaError):
+    """An answer cannot be drawn. It stands without a picture, and this message says why, or what to ask instead."""
+
+    code = "CHART_ERROR"
+
+
 class SetupError(Exception):
     """What an operator has to put right before Zava can serve. The message says how."""
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
+from zava.core.charts import Chart, Picture
 from zava.core.model import (
     AnalysisFigures,
     AnalysisPlan,
@@ -233,6 +234,18 @@ class EmbeddingProvider(Protocol):
 
         Raises:
             EmbeddingError: the provider cannot, or will not.
+        """
+        ...
+
+
+class ChartRenderer(Protocol):
+    """How does this chart look?"""
+
+    async def draw(self, chart: Chart) -> Picture:
+        """The chart as a picture.
+
+        Raises:
+            ChartError: nothing is installed that draws, or it failed.
         """
         ...
 

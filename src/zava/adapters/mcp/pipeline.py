@@ -8,16 +8,18 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Annotated, Any, Generic, TypeVar, get_type_hints
 
 import pydantic
 from opentelemetry import trace
-from pydantic import ConfigDict, create_model
+from pydantic import ConfigDict, Field, create_model
 
 from zava.adapters.mcp.disconnect import DisconnectedError, cancelled_on_disconnect
 from zava.adapters.mcp.progress import REPORT_EVERY, Report, report_progress, reported
 from zava.adapters.mcp.schemas import Json, ShortSchema, schema_of, to_json
-from zava.core.errors import AuthorizationError, QueryTimeoutError, ValidationError, ZavaError
+from zava.adapters.mcp.texts import picture_text
+from zava.core.charts import Picture
+from zava.core.errors import AuthorizationError, ChartError, QueryTimeoutError, ValidationError, ZavaError
 from zava.core.model import Principal
 
 logger = logging.getLogger(__name__)
@@ -25,6 +27,8 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 LONGEST_FIELD = 100
+# The argument of tools that can draw their answers; it is no affair of the function that finds them.
+CHART = "chart"
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,11 @@ class Link:
 
 @dataclass(frozen=True)
 class Answer(Generic[Result]):
-    """What a tool found: text for the model, structure for programs, and perhaps a link for people."""
+    """What a tool found: text for the model, structure for programs, perhaps a picture and a link for people."""
 
     text: str
     result: Result
+    picture: Picture | None = None
     link: Link | None = None
 
 
@@ -83,6 +88,7 @@ class ToolSpec(Generic[Result]):
         title: str,
         text: Callable[[Result], str],
         view: str | None = None,
+        draw: Callable[[Result], Awaitable[Picture]] | None = None,
     ) -> None:
         """A tool.
 
@@ -91,6 +97,7 @@ class ToolSpec(Generic[Result]):
             title: for people.
             text: what the model reads of a result.
             view: URI of the resource that shows results to people; None where there is only the text.
+            draw: the result as a picture. With it the tool takes one more argument, "chart".
         """
         hints = get_type_hints(function, include_extras=True)
         fields: dict[str, Any] = {
@@ -98,12 +105,15 @@ class ToolSpec(Generic[Result]):
             for name, parameter in inspect.signature(function).parameters.items()
             if name != "principal"
         }
+        if draw:
+            fields[CHART] = (Annotated[bool, Field(description="Add a picture")], False)
         self.name = function.__name__
         self.title = title
         self.view = view
         self.description = inspect.cleandoc(function.__doc__ or "")
         self._function = function
         self._text = text
+        self._draw = draw
         self._arguments = create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
         self.parameters = self._arguments.model_json_schema(schema_generator=ShortSchema)
         self.output_schema = schema_of(hints["return"])
@@ -125,10 +135,19 @@ class ToolSpec(Generic[Result]):
 
     async def answer(self, principal: Principal, arguments: Mapping[str, Any]) -> Answer[Result]:
         result = await self.result(principal, arguments)
-        return Answer(self._text(result), result)
+        text = self._text(result)
+        if self._draw is None or not arguments[CHART]:
+            return Answer(text, result)
+        try:
+            picture = await self._draw(result)
+        except ChartError as error:
+            return Answer(f"{text}\nNo chart: {error.message}.", result)
+        return Answer(f"{text}\n{picture_text(picture)}", result, picture)
 
     async def result(self, principal: Principal, arguments: Mapping[str, Any]) -> Result:
-        return await self._function(principal, **arguments)
+        return await self._function(
+            principal, **{name: value for name, value in arguments.items() if self._draw is None or name != CHART}
+        )
 
 
 class Pipeline:

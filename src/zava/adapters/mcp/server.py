@@ -1,5 +1,6 @@
 """The MCP server: FastMCP speaks the protocol, the pipeline does the work."""
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ from fastmcp.apps import AppConfig, app_config_to_meta_dict
 from fastmcp.server.auth import AuthProvider
 from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
-from mcp_types import ContentBlock, ResourceLink, TextContent, ToolAnnotations
+from mcp_types import ContentBlock, ImageContent, ResourceLink, TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
 from zava.adapters.mcp.completions import complete_with
@@ -60,11 +61,18 @@ class PipelineTool(Tool):
         content: list[ContentBlock] = [TextContent(type="text", text=outcome.text)]
         if isinstance(outcome, Failure):
             return ToolResult(content=content, meta={"zava/error": outcome.error}, is_error=True)
+        meta = None
+        if picture := outcome.picture:
+            data = b64encode(picture.png).decode()
+            content.append(
+                ImageContent(type="image", data=data, mime_type="image/png", _meta={"zava/alt": picture.alt})
+            )
+            meta = {"zava/chart": dict(picture.specification)}
         if (link := outcome.link) and _knows_links():
             content.append(
                 ResourceLink(uri=link.uri, name=link.name, description=link.description, mime_type=link.mime_type)
             )
-        return ToolResult(content=content, structured_content=structured(outcome))
+        return ToolResult(content=content, structured_content=structured(outcome), meta=meta)
 
 
 def _knows_links() -> bool:

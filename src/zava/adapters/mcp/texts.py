@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from zava.adapters.mcp.schemas import to_json
+from zava.core.charts import Picture
 from zava.core.model import ColumnSchema, Order, OrderLine, Product, ProductMatch, TableSchema
 from zava.core.use_cases.analyze_sales import Explanation, SalesAnalysis
 from zava.core.use_cases.check_inventory import InventoryCheck, ProductAtRisk
@@ -71,6 +72,11 @@ def _target(result: StorePerformance) -> Iterable[str]:
 def _sellers(title: str, sellers: Iterable[Seller]) -> Iterable[str]:
     if listed := "; ".join(f"{seller.name} {_number(seller.revenue)}" for seller in sellers):
         yield f"{title}: {listed}"
+
+
+def picture_text(picture: Picture) -> str:
+    """What is to be seen. Names in it may be suppliers' words."""
+    return f"Chart, shown: {_quoted(picture.alt)}"
 
 
 def search_text(result: ProductSearchResult) -> str:

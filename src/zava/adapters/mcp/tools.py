@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
@@ -22,9 +23,12 @@ from zava.adapters.mcp.texts import (
     search_text,
 )
 from zava.core.analysis import DIMENSIONS
+from zava.core.charting import chart_analysis, chart_comparison, chart_performance
+from zava.core.charts import Chart, Picture
 from zava.core.errors import NotFoundError
 from zava.core.metrics import ANALYSIS_METRICS
 from zava.core.model import Principal, TableSchema
+from zava.core.ports import ChartRenderer
 from zava.core.use_cases.analyze_sales import (
     LONGEST_VALUE,
     MOST_DIMENSIONS,
@@ -51,6 +55,8 @@ from zava.core.use_cases.semantic_search_products import (
     ProductSearchResult,
     SemanticSearchProducts,
 )
+
+Result = TypeVar("Result")
 
 LONGEST_PERIOD = 30
 LONGEST_CATEGORY = 100
@@ -85,6 +91,7 @@ class RetailTools:
     order: FindOrder
     query: ExecuteSalesQuery | None
     schemas: GetMultipleTableSchemas
+    charts: ChartRenderer
     now: Callable[[], datetime]
 
     async def get_store_performance(
@@ -320,6 +327,9 @@ class RetailTools:
         """Today's date in UTC. The shop counts its days in its own time zone, as get_store_performance says."""
         return CurrentDate(self.now().astimezone(UTC).date())
 
+    async def _draw(self, choose: Callable[[Result], Chart], result: Result) -> Picture:
+        return await self.charts.draw(choose(result))
+
     def specs(self) -> tuple[ToolSpec[Any], ...]:
         """Every tool, as the pipeline takes it."""
         return (
@@ -328,9 +338,20 @@ class RetailTools:
                 title="Store performance",
                 text=performance_text,
                 view=STORE_PERFORMANCE_VIEW,
+                draw=partial(self._draw, chart_performance),
             ),
-            ToolSpec(self.analyze_sales, title="Sales analysis", text=analysis_text),
-            ToolSpec(self.compare_stores, title="Store comparison", text=comparison_text),
+            ToolSpec(
+                self.analyze_sales,
+                title="Sales analysis",
+                text=analysis_text,
+                draw=partial(self._draw, chart_analysis),
+            ),
+            ToolSpec(
+                self.compare_stores,
+                title="Store comparison",
+                text=comparison_text,
+                draw=partial(self._draw, chart_comparison),
+            ),
             ToolSpec(self.semantic_search_products, title="Product search", text=search_text),
             ToolSpec(self.find_related_products, title="Related products", text=related_text),
             ToolSpec(self.check_inventory, title="Inventory check", text=inventory_text),
