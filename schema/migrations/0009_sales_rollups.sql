@@ -42,6 +42,21 @@ CREATE TABLE retail.sales_by_category (
 );
 COMMENT ON TABLE retail.sales_by_category IS 'The same for each category. An order with several counts in each of them.';
 
+CREATE TABLE retail.sales_by_category_and_month (
+    store_id uuid NOT NULL REFERENCES retail.stores ON DELETE CASCADE,
+    month date NOT NULL,
+    category_id uuid NOT NULL REFERENCES retail.categories ON DELETE CASCADE,
+    orders bigint NOT NULL,
+    revenue numeric NOT NULL,
+    cost numeric NOT NULL,
+    units bigint NOT NULL,
+    discount_amount numeric NOT NULL,
+    returned_amount numeric NOT NULL,
+    PRIMARY KEY (store_id, month, category_id)
+);
+COMMENT ON TABLE retail.sales_by_category_and_month IS 'The same for each category and month, for questions over years.';
+COMMENT ON COLUMN retail.sales_by_category_and_month.month IS 'First day of the month.';
+
 CREATE TABLE retail.sales_by_product (
     store_id uuid NOT NULL REFERENCES retail.stores ON DELETE CASCADE,
     month date NOT NULL,
@@ -61,7 +76,9 @@ DO $$
 DECLARE
     table_name text;
 BEGIN
-    FOREACH table_name IN ARRAY ARRAY['sales_changes', 'sales_by_day', 'sales_by_category', 'sales_by_product'] LOOP
+    FOREACH table_name IN ARRAY ARRAY[
+        'sales_changes', 'sales_by_day', 'sales_by_category', 'sales_by_category_and_month', 'sales_by_product'
+    ] LOOP
         EXECUTE format('ALTER TABLE retail.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', table_name);
         EXECUTE format('CREATE POLICY owner ON retail.%I TO zava_owner USING (true) WITH CHECK (true)', table_name);
         EXECUTE format(
@@ -358,6 +375,25 @@ BEGIN
     INNER JOIN unnest(day_stores, days) AS chosen (store_id, day)
         ON part.store_id = chosen.store_id AND part.day = chosen.day
     GROUP BY chosen.store_id, chosen.day, part.category_id;
+
+    DELETE FROM retail.sales_by_category_and_month AS summed
+    WHERE summed.store_id = ANY (chosen_stores) AND summed.month = summed_month;
+    INSERT INTO retail.sales_by_category_and_month (
+        store_id, month, category_id, orders, revenue, cost, units, discount_amount, returned_amount
+    )
+    SELECT
+        day.store_id,
+        summed_month,
+        day.category_id,
+        sum(day.orders),
+        sum(day.revenue),
+        sum(day.cost),
+        sum(day.units),
+        sum(day.discount_amount),
+        sum(day.returned_amount)
+    FROM retail.sales_by_category AS day
+    WHERE day.store_id = ANY (chosen_stores) AND day.day BETWEEN first_day AND last_day
+    GROUP BY day.store_id, day.category_id;
 
     DELETE FROM retail.sales_by_product AS summed
     WHERE summed.store_id = ANY (chosen_stores) AND summed.month = summed_month;

@@ -129,10 +129,16 @@ async def test_a_shop_that_was_never_summed_is_read_from_its_orders(tiny_databas
 
 @pytest.mark.parametrize("marked", [False, True], ids=["all days summed", "some days marked"])
 @pytest.mark.parametrize(
-    "person", [tiny_shop.HEAD_OFFICE, tiny_shop.REGION, tiny_shop.SEATTLE], ids=lambda person: person.name
+    ("person", "days"),
+    [
+        (tiny_shop.HEAD_OFFICE, BUSY_DAYS),
+        (tiny_shop.REGION, DateRange(date(2026, 3, 3), date(2026, 3, 20))),
+        (tiny_shop.SEATTLE, DateRange(date(2025, 1, 1), date(2026, 3, 30))),
+    ],
+    ids=lambda value: value.name if isinstance(value, PersonRow) else "",
 )
 async def test_every_pair_of_dimensions_adds_up_as_without_rollups(
-    shop: TestDatabase, person: PersonRow, *, marked: bool
+    shop: TestDatabase, person: PersonRow, days: DateRange, *, marked: bool
 ) -> None:
     if marked:
         with administrator(shop) as connection:
@@ -145,7 +151,7 @@ async def test_every_pair_of_dimensions_adds_up_as_without_rollups(
                 facts = [fact for fact in EVERY[:3] if possible(dimensions, frozenset((fact,)))]
                 # One row of a rollup holds the sums of all three: those of one alone are not of the others' slices.
                 for several in (facts, *([fact] for fact in facts if count < 2)):
-                    asked = query(dimensions, frozenset(several), BUSY_DAYS)
+                    asked = query(dimensions, frozenset(several), days)
                     found = await sales.analyze(person.principal, asked)
                     expected = await FakeSalesRepository().analyze(person.principal, asked)
                     assert sorted(found.slices, key=repr) == sorted(expected.slices, key=repr), (dimensions, several)
@@ -159,8 +165,8 @@ async def test_every_pair_of_dimensions_adds_up_as_without_rollups(
         (("category", "day"), BUSY_DAYS, "retail.sales_by_category"),
         (("product",), BUSY_DAYS, "retail.sales_by_product"),
         (("product_type", "quarter"), BUSY_DAYS, "retail.sales_by_product"),
-        # No whole month, no month at all, and hours, are only in the orders.
-        (("product",), DateRange(date(2026, 3, 2), date(2026, 3, 31)), "retail.order_items"),
+        (("category", "month"), DateRange(date(2025, 1, 1), date(2026, 12, 31)), "retail.sales_by_category_and_month"),
+        # Days of products, and hours, are only in the orders.
         (("product", "week"), BUSY_DAYS, "retail.order_items"),
         (("hour",), BUSY_DAYS, "retail.order_items"),
     ],
@@ -307,7 +313,10 @@ def test_a_loader_needs_no_right_to_leave_marks(shop: TestDatabase) -> None:
         assert connection.execute("SELECT count(*) FROM retail.sales_changes").fetchone() == (1,)
 
 
-@pytest.mark.parametrize("table", ["sales_changes", "sales_by_day", "sales_by_category", "sales_by_product"])
+@pytest.mark.parametrize(
+    "table",
+    ["sales_changes", "sales_by_day", "sales_by_category", "sales_by_category_and_month", "sales_by_product"],
+)
 async def test_nobody_reads_the_sums_of_other_stores(tiny_database: TestDatabase, table: str) -> None:
     with administrator(tiny_database) as connection:
         readers = connection.execute(

@@ -250,7 +250,7 @@ def test_every_store_table_forces_row_security_and_leads_an_index_with_the_store
             WHERE c.relnamespace = 'retail'::regnamespace AND c.relkind = 'r'
             """
         ).fetchall()
-    assert len(tables) == 12
+    assert len(tables) == 13
     assert [table for table in tables if table[1:] != (True, True, True)] == []
 
 

@@ -1,7 +1,7 @@
 """Where sums of sales are read from, rather than from the orders: by day, by category, by product."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import LiteralString
 
@@ -28,25 +28,28 @@ unrolled AS MATERIALIZED (
     ) AS numbered
     GROUP BY numbered.store_id, numbered.stretch
 )"""
+# A month counts as a whole when there is nothing in it but on the days asked for, as in the one that runs.
 MARKED_MONTHS: LiteralString = """
 marked AS MATERIALIZED (
-    SELECT DISTINCT change.store_id, date_trunc('month', change.day)::date AS day
+    SELECT change.store_id, date_trunc('month', change.day)::date AS day
     FROM retail.sales_changes AS change
     WHERE change.day BETWEEN %(rolled_from)s AND %(rolled_until)s
+    UNION
+    SELECT before.store_id, date_trunc('month', before.day)::date
+    FROM retail.sales_by_day AS before
+    WHERE before.day BETWEEN %(rolled_from)s AND %(first_day)s::date - 1
+    UNION
+    SELECT after.store_id, date_trunc('month', after.day)::date
+    FROM retail.sales_by_day AS after
+    WHERE after.day BETWEEN %(last_day)s::date + 1 AND %(rolled_until)s
 ),
 
 unrolled AS MATERIALIZED (
-    SELECT marked.store_id, marked.day AS first_day, (marked.day + interval '1 month')::date - 1 AS last_day
+    SELECT
+        marked.store_id,
+        greatest(marked.day, %(first_day)s::date) AS first_day,
+        least((marked.day + interval '1 month')::date - 1, %(last_day)s::date) AS last_day
     FROM marked
-    UNION ALL
-    SELECT store.store_id, edge.first_day, edge.last_day
-    FROM retail.stores AS store
-    CROSS JOIN (
-        VALUES
-            (%(first_day)s::date, %(rolled_from)s::date - 1),
-            (%(rolled_until)s::date + 1, %(last_day)s::date)
-    ) AS edge (first_day, last_day)
-    WHERE edge.first_day <= edge.last_day
 )"""
 
 PRODUCT_TYPES: LiteralString = """
@@ -77,13 +80,11 @@ class Rollup:
     joins: LiteralString = ""
     splits: str | None = None
 
-    def days_of(self, days: DateRange) -> DateRange | None:
-        """Those of these days that it has as a whole, if there are any."""
+    def days_of(self, days: DateRange) -> DateRange:
+        """The days of the sums that have a part in these days."""
         if self.day == "day":
             return days
-        first_day = days.first_day if days.first_day.day == 1 else add_months(days.first_day, 1)
-        last_day = add_months(days.last_day + timedelta(days=1), 0) - timedelta(days=1)
-        return DateRange(first_day, last_day) if first_day < last_day else None
+        return DateRange(add_months(days.first_day, 0), add_months(days.last_day, 1) - timedelta(days=1))
 
 
 BY_DAY = Rollup("retail.sales_by_day")
@@ -94,6 +95,9 @@ BY_CATEGORY = Rollup(
     joins=PRODUCT_TYPES,
     splits="category",
 )
+BY_CATEGORY_AND_MONTH = replace(
+    BY_CATEGORY, table="retail.sales_by_category_and_month", day="month", marked=MARKED_MONTHS
+)
 BY_PRODUCT = Rollup(
     "retail.sales_by_product",
     day="month",
@@ -102,15 +106,19 @@ BY_PRODUCT = Rollup(
     part="raw.product_id",
     splits="product",
 )
-OF_CATEGORIES = frozenset(("category",))
 OF_PRODUCTS = frozenset(("product_type", "product"))
 OF_DAYS = frozenset(("day", "week", "weekday"))
+# Up to a year there are few enough of them.
+FEW_DAYS = 366
 
 
 def rollup_for(used: Collection[str], days: DateRange) -> Rollup | None:
     """The smallest rollup that can be split by these dimensions, if one can."""
+    by_days = bool(OF_DAYS.intersection(used))
     if "hour" in used:
         return None
     if OF_PRODUCTS.intersection(used):
-        return None if OF_DAYS.intersection(used) or BY_PRODUCT.days_of(days) is None else BY_PRODUCT
-    return BY_CATEGORY if OF_CATEGORIES.intersection(used) else BY_DAY
+        return None if by_days else BY_PRODUCT
+    if "category" in used:
+        return BY_CATEGORY if by_days or days.days <= FEW_DAYS else BY_CATEGORY_AND_MONTH
+    return BY_DAY
