@@ -42,7 +42,8 @@ def schema_of(result_type: type) -> dict[str, Any]:
     are always there.
     """
     schema = TypeAdapter(result_type).json_schema(mode="serialization", schema_generator=ShortSchema)
-    return _outline(schema, schema.get("$defs", {}))
+    # The text of a prompt or a page, and the values of a completion, have no fields; and nobody lists them.
+    return _outline(schema, schema.get("$defs", {})) if "properties" in schema else schema
 
 
 def _outline(schema: JsonSchemaValue, definitions: dict[str, JsonSchemaValue]) -> JsonSchemaValue:
