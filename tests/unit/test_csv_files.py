@@ -16,7 +16,7 @@ from mcp_types import ResourceLink, TextContent, TextResourceContents
 from starlette.testclient import TestClient
 
 from tests import tiny_shop
-from tests.fakes import STORES_QUERY, FakeSalesRepository, FakeSandbox, FakeStoreDirectory
+from tests.fakes import STORES_QUERY, FakeProductRepository, FakeSalesRepository, FakeSandbox, FakeStoreDirectory
 from tests.tiny_shop import PersonRow
 from tests.unit.test_tools import NOW, retail_tools
 from zava.adapters.mcp.csv_files import CsvFiles, csv_text
@@ -80,7 +80,13 @@ class House:
         tools = replace(retail_tools(), query=None if self.without_sql else ExecuteSalesQuery(self.sandbox, turns))
         large = replace(
             tools,
-            analyze=AnalyzeSales(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW, most_rows=MOST_FILE_ROWS),
+            analyze=AnalyzeSales(
+                FakeStoreDirectory(),
+                FakeSalesRepository(),
+                FakeProductRepository(),
+                lambda: NOW,
+                most_rows=MOST_FILE_ROWS,
+            ),
             query=None if self.without_sql else ExecuteSalesQuery(self.sandbox, turns, for_file=True),
         )
         files = CsvFiles(large.specs(), SignedQuestions(self.secret, self.clock), Turns(2, 2, 5))
