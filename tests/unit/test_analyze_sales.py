@@ -14,8 +14,8 @@ from tests.tiny_shop import PersonRow
 from zava.core.analysis import DIMENSIONS
 from zava.core.errors import AuthorizationError, ValidationError
 from zava.core.metrics import ANALYSIS_METRICS, METRICS
-from zava.core.model import AnalysisFigures, AnalysisQuery, Principal
-from zava.core.use_cases.analyze_sales import AnalyzeSales, SalesAnalysis
+from zava.core.model import AnalysisFigures, AnalysisQuery, Principal, Slice
+from zava.core.use_cases.analyze_sales import ZERO, AnalyzeSales, SalesAnalysis
 from zava.core.use_cases.get_store_performance import GetStorePerformance
 
 # Ten in the evening of 31 March in Seattle.
@@ -99,6 +99,23 @@ async def test_slices_of_time_stand_beside_their_counterparts() -> None:
         (date(2026, 3, 28), 0, 16),
         (date(2026, 3, 31), Decimal("89.50"), 0),
     ]
+
+
+@pytest.mark.parametrize("order", [(28, 29), (29, 28)])
+async def test_the_29th_of_february_stands_beside_no_other_day(order: tuple[int, int]) -> None:
+    class LeapYear(FakeSalesRepository):
+        async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
+            figures = await super().analyze(principal, replace(query, dimensions=()))
+            if query.days.first_day.year != 2024:
+                return replace(figures, slices=())
+            days = [Slice((date(2024, 2, day),), replace(ZERO, revenue=Decimal(day))) for day in order]
+            return replace(figures, slices=tuple(days))
+
+    use_case = AnalyzeSales(FakeStoreDirectory(), LeapYear(), lambda: NOW)
+    result = await use_case(
+        tiny_shop.SEATTLE.principal, ["revenue"], group_by=["day"], period="2025-Q1", compare_to="previous_year"
+    )
+    assert [(row["day"], row["revenue_previous"]) for row in by_name(result)] == [(date(2025, 2, 28), 28)]
 
 
 @pytest.mark.parametrize(
