@@ -117,7 +117,7 @@ def test_a_product_is_found_with_the_stock_of_ones_own_stores(page: Page) -> Non
 def test_what_was_sent_and_what_the_assistant_reads_can_be_looked_at(page: Page) -> None:
     answer = ask(page, SEATTLE)
     answer.get_by_text("What the assistant reads").click()
-    expect(answer.get_by_text("1 rows; stores: Seattle")).to_be_visible()
+    expect(answer.get_by_text("1 row; stores: Seattle")).to_be_visible()
     answer.get_by_text("What was sent").click()
     sent = json.loads(answer.locator("pre").last.inner_text())
     assert sent["name"] == "execute_sales_query"

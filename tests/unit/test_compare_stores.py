@@ -198,7 +198,7 @@ async def test_the_online_store_counts_but_has_no_rank_and_is_no_outlier() -> No
     assert rows["Online"]["revenue_share_percent"] == Decimal("93.8")
     assert result.totals["revenue"] == 960
     assert result.outliers == {}
-    assert "Online, so without a rank and never an outlier: Online." in result.notes
+    assert "Online shops have no rank and are never outliers: Online." in result.notes
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ class RetailTools:
         """Products that go with another one, or that are on the rise.
 
         Orders and sales are those of your own stores. Lift is how many times as often as by chance two products share
-        an order; support counts such orders. Example: {"kind": "bought_together", "product": "PAIN-ROLL-001"}
+        an order; support counts such orders. Example: {"kind": "bought_together", "product": "PNT-ROLL-001"}
         """
         return await self.related(
             principal, kind, product=product, period=period, in_stock_only=in_stock_only, max_rows=max_rows
