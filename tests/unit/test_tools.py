@@ -148,7 +148,7 @@ def retail_tools(charts: ChartRenderer | None = None) -> RetailTools:
     """The tools over the tiny shop."""
     return RetailTools(
         GetStorePerformance(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW),
-        AnalyzeSales(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW),
+        AnalyzeSales(FakeStoreDirectory(), FakeSalesRepository(), FakeProductRepository(), lambda: NOW),
         CompareStores(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW, quartiles=True, least_shops=3),
         SemanticSearchProducts(FakeProductRepository(), [FakeEmbeddings()], {"about", "nothing"}),
         FindRelatedProducts(FakeStoreDirectory(), FakeProductRepository(), lambda: NOW),

@@ -18,11 +18,12 @@ from zava.core.model import (
     Fact,
     Principal,
     ResultColumn,
+    Store,
     Totals,
 )
 from zava.core.not_offered import not_offered
 from zava.core.periods import Period, resolve_period_of, today_of
-from zava.core.ports import SalesRepository, StoreDirectory
+from zava.core.ports import ProductRepository, SalesRepository, StoreDirectory
 from zava.core.use_cases.get_store_performance import PeriodDates, choose_stores, period_dates
 
 CompareTo: TypeAlias = Literal["previous_period", "previous_year", "previous_year_weekdays"]
@@ -39,6 +40,8 @@ MOST_ROWS = 1_000
 # Beyond this an analysis is a table dump, and nobody reads it.
 MOST_SLICES = 50_000
 WEEKDAYS_BACK = 364
+OF_ASSORTMENT = frozenset(("category", "product_type"))
+LISTED = 20
 
 # Which calendar slices have a counterpart in the days that one compares with.
 LINED_UP: dict[CompareTo, frozenset[str]] = {
@@ -110,6 +113,7 @@ class AnalyzeSales:
 
     directory: StoreDirectory
     sales: SalesRepository
+    products: ProductRepository
     now: Callable[[], datetime]
     most_rows: int = MOST_ROWS
 
@@ -155,6 +159,7 @@ class AnalyzeSales:
         directory = await self.directory.stores_of(principal)
         stores = choose_stores(directory, None, principal)
         business = directory.business
+        await self._check_values(principal, stores, chosen)
         days = resolve_period_of(stores, period, today=today_of(business, self.now()), business=business)
         others = _compared(days, compare_to, dimensions)
 
@@ -221,6 +226,24 @@ class AnalyzeSales:
             unrolled_days=figures.unrolled_days,
         )
 
+    async def _check_values(
+        self, principal: Principal, stores: Sequence[Store], filters: Iterable[tuple[str, Sequence[str]]]
+    ) -> None:
+        """A misspelt name would be answered with nothing, as if nothing had been sold."""
+        known: dict[str, Sequence[str]] = {
+            "store": [store.name for store in stores],
+            "region": sorted({store.region for store in stores}),
+            "channel": ("online", "shop"),
+            "weekday": [str(number) for number in range(1, 8)],
+            "hour": [str(number) for number in range(24)],
+        }
+        for name, values in filters:
+            if name in OF_ASSORTMENT:
+                known[name] = await self.products.categories(principal)
+            for value in values if name in known else ():
+                if value not in known[name]:
+                    raise ValidationError("filters", value, _no_such(name, value, known[name]))
+
     async def _ask(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
         figures = await self.sales.analyze(principal, query)
         if len(figures.slices) > query.most:
@@ -260,6 +283,15 @@ def _known(field: str, name: str, known: Mapping[str, Named]) -> Named:
     raise ValidationError(
         field, name[:LONGEST_VALUE], f"there is no {name[:LONGEST_VALUE]!r}.{suggestion} There are: {', '.join(known)}"
     )
+
+
+def _no_such(dimension: str, value: str, known: Sequence[str]) -> str:
+    by_letters = {name.casefold(): name for name in known}
+    nearest = get_close_matches(value.casefold(), by_letters, n=1)
+    if nearest:
+        return f"there is no {dimension} {value!r}. Did you mean {by_letters[nearest[0]]}?"
+    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+    return f"there is no {dimension} {value!r}. There are: {', '.join(known[:LISTED])}{more}"
 
 
 def _filters(filters: Mapping[str, Sequence[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
