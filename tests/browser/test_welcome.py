@@ -96,6 +96,18 @@ def test_store_performance_is_that_of_ones_own_stores(page: Page) -> None:
     assert accessibility_problems(page) == ""
 
 
+def test_a_change_is_told_by_an_arrow_and_without_a_sign(page: Page) -> None:
+    choose(page, "Store performance")
+    changes = ask(page, HEAD_OFFICE).locator("dd.change").all_inner_texts()
+    assert [text for text in changes if not re.fullmatch(r"[▲▼=] [\d,.]+( %| points)?", text)] == []
+    assert changes
+
+
+def test_amounts_of_a_column_have_cents_when_one_of_them_has(page: Page) -> None:
+    page.get_by_label("One SELECT").fill("SELECT * FROM (VALUES (1.5), (20000.25), (3)) AS sold (amount)")
+    assert first_column(ask(page, SEATTLE)) == ["1.50", "20,000.25", "3.00"]
+
+
 def revenue(answer: Locator) -> float:
     figure = answer.locator("dl > div").filter(has=answer.page.get_by_text("Revenue", exact=True)).locator("dd").first
     text = figure.inner_text()

@@ -176,7 +176,7 @@ async def test_a_table_is_read_again_as_csv(tool: str, arguments: dict[str, Any]
     assert answer.structured_content
     columns = [column["name"] for column in answer.structured_content["columns"]]
     rows = [[str(value) for value in row] for row in answer.structured_content["rows"]]
-    assert len(rows) > 2
+    assert len(rows) > 1
     header, *lines = table_of(text)
     assert header == columns
     assert [[as_number(cell) for cell in line] for line in lines] == [[as_number(cell) for cell in row] for row in rows]

@@ -139,7 +139,7 @@ class RetailTools:
         ] = None,
         filters: Annotated[
             dict[str, list[Annotated[str, Field(max_length=LONGEST_VALUE)]]],
-            Field(max_length=len(DIMENSIONS), description='Values that count: {"category": ["Paint"]}'),
+            Field(max_length=len(DIMENSIONS), description='Values that count: {"category": ["Paint & Finishes"]}'),
         ] = {},  # noqa: B006 - never changed
         order_by: Annotated[
             str | None, Field(max_length=LONGEST_NAME, description='A column, such as "revenue desc"')

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from zava.core.analysis import DIMENSIONS
+from zava.core.categories import choose_categories
 from zava.core.checks import check_range, check_text
 from zava.core.errors import ValidationError
 from zava.core.metrics import ANALYSIS_METRICS, Metric, change, percent
@@ -15,10 +16,10 @@ from zava.core.model import (
     AnalysisFigures,
     AnalysisQuery,
     DateRange,
+    Directory,
     Fact,
     Principal,
     ResultColumn,
-    Store,
     Totals,
 )
 from zava.core.not_offered import not_offered
@@ -30,6 +31,7 @@ CompareTo: TypeAlias = Literal["previous_period", "previous_year", "previous_yea
 Key: TypeAlias = tuple[str | int | date, ...]
 Cell: TypeAlias = str | int | date | Decimal | None
 Row: TypeAlias = tuple[Cell, ...]
+Filters: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 Named = TypeVar("Named")
 
 MOST_METRICS = 8
@@ -40,8 +42,6 @@ MOST_ROWS = 1_000
 # Beyond this an analysis is a table dump, and nobody reads it.
 MOST_SLICES = 50_000
 WEEKDAYS_BACK = 364
-OF_ASSORTMENT = frozenset(("category", "product_type"))
-LISTED = 20
 
 # Which calendar slices have a counterpart in the days that one compares with.
 LINED_UP: dict[CompareTo, frozenset[str]] = {
@@ -147,7 +147,8 @@ class AnalyzeSales:
 
         Raises:
             ValidationError: a name is unknown, or the combination means nothing. Says what would.
-            AuthorizationError: no store is assigned to the principal.
+            AuthorizationError: no store is assigned to the principal, or one of the filters is not theirs.
+            NotFoundError: there is no store or category of a filter.
         """
         wanted = choose_metrics(metrics)
         dimensions = tuple(
@@ -158,8 +159,8 @@ class AnalyzeSales:
         facts = _facts(wanted, {*dimensions, *(name for name, _ in chosen)})
         directory = await self.directory.stores_of(principal)
         stores = choose_stores(directory, None, principal)
+        chosen = await self._named(principal, directory, chosen)
         business = directory.business
-        await self._check_values(principal, stores, chosen)
         days = resolve_period_of(stores, period, today=today_of(business, self.now()), business=business)
         others = _compared(days, compare_to, dimensions)
 
@@ -226,23 +227,23 @@ class AnalyzeSales:
             unrolled_days=figures.unrolled_days,
         )
 
-    async def _check_values(
-        self, principal: Principal, stores: Sequence[Store], filters: Iterable[tuple[str, Sequence[str]]]
-    ) -> None:
-        """A misspelt name would be answered with nothing, as if nothing had been sold."""
-        known: dict[str, Sequence[str]] = {
-            "store": [store.name for store in stores],
-            "region": sorted({store.region for store in stores}),
-            "channel": ("online", "shop"),
-            "weekday": [str(number) for number in range(1, 8)],
-            "hour": [str(number) for number in range(24)],
+    async def _named(self, principal: Principal, directory: Directory, filters: Filters) -> Filters:
+        """The filters, stores and categories as they are written: a name that is none would pass for no sales."""
+        named = dict(filters)
+        if stores := named.get("store"):
+            named["store"] = tuple(choose_stores(directory, store, principal)[0].name for store in stores)
+        for name in ("category", "product_type"):
+            if values := named.get(name):
+                named[name] = await choose_categories(self.products, principal, values)
+        known = {
+            "region": sorted({store.region for store in directory.stores}),
+            "channel": ["online", "shop"],
+            "weekday": list(map(str, range(1, 8))),
+            "hour": list(map(str, range(24))),
         }
-        for name, values in filters:
-            if name in OF_ASSORTMENT:
-                known[name] = await self.products.categories(principal)
-            for value in values if name in known else ():
-                if value not in known[name]:
-                    raise ValidationError("filters", value, _no_such(name, value, known[name]))
+        for name in known.keys() & named.keys():
+            named[name] = tuple(_one_of(name, value, known[name]) for value in named[name])
+        return tuple(named.items())
 
     async def _ask(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
         figures = await self.sales.analyze(principal, query)
@@ -285,16 +286,14 @@ def _known(field: str, name: str, known: Mapping[str, Named]) -> Named:
     )
 
 
-def _no_such(dimension: str, value: str, known: Sequence[str]) -> str:
+def _one_of(dimension: str, value: str, known: Sequence[str]) -> str:
     by_letters = {name.casefold(): name for name in known}
-    nearest = get_close_matches(value.casefold(), by_letters, n=1)
-    if nearest:
-        return f"there is no {dimension} {value!r}. Did you mean {by_letters[nearest[0]]}?"
-    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
-    return f"there is no {dimension} {value!r}. There are: {', '.join(known[:LISTED])}{more}"
+    if value.casefold() not in by_letters:
+        raise ValidationError("filters", value, f"there is no {dimension} {value!r}. There are: {', '.join(known)}")
+    return by_letters[value.casefold()]
 
 
-def _filters(filters: Mapping[str, Sequence[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _filters(filters: Mapping[str, Sequence[str]]) -> Filters:
     for name, values in filters.items():
         _known("filters", name, DIMENSIONS)
         if not 1 <= len(values) <= MOST_VALUES:
