@@ -247,11 +247,15 @@ BEGIN ATOMIC
             item.discount_amount,
             NULL::numeric AS returned_amount
         FROM retail.order_items AS item
-        INNER JOIN retail.orders AS sale ON item.store_id = sale.store_id AND item.order_id = sale.order_id
         WHERE item.store_id = ANY (of_stores)
             AND item.order_date BETWEEN first_day AND last_day
-            AND sale.order_date BETWEEN first_day AND last_day
-            AND sale.status <> 'cancelled'
+            AND NOT EXISTS (
+                SELECT FROM retail.orders AS sale
+                WHERE sale.store_id = item.store_id
+                    AND sale.order_id = item.order_id
+                    AND sale.order_date BETWEEN first_day AND last_day
+                    AND sale.status = 'cancelled'
+            )
         UNION ALL
         SELECT goods.store_id, goods.returned_on, item.product_id, NULL, NULL, NULL, NULL, NULL, goods.refund_amount
         FROM retail.returns AS goods

@@ -60,7 +60,7 @@ def _biggest_change(categories: Iterable[SliceSales], currency: str) -> Iterator
     yield Insight(
         "biggest_change",
         f"{moved.name} moved most: {_signed(_change(moved))} {currency}, mainly by "
-        f"{_REASONS[reason]} ({_signed(effects[reason])} {currency}).",
+        f"{_REASONS[reason]}: {_signed(effects[reason])} {currency}.",
         {"change": _change(moved), **{f"{name}_effect": effect for name, effect in effects.items()}},
     )
 
@@ -103,7 +103,7 @@ def _returns(figures: PerformanceFigures, currency: str) -> Iterator[Insight]:
     if share is not None and share >= RETURNS_PERCENT:
         yield Insight(
             "returns",
-            f"Returns took {share} % of revenue ({returned:,} {currency}).",
+            f"Returns took {share} % of revenue ({returned:,.2f} {currency}).",
             {"returned_amount": returned, "returned_percent": share},
         )
 
@@ -114,11 +114,12 @@ def _stock(figures: PerformanceFigures) -> Iterator[Insight]:
     first = figures.stock_at_risk[0]
     cover = first.days_of_cover.quantize(TENTH, ROUND_HALF_UP)
     products = "product" if first.products_at_risk == 1 else "products"
+    left = f"{first.stock_level:,} left, enough for {cover} days" if first.stock_level > 0 else "none left"
+    delivery = f"{first.lead_days} day" if first.lead_days == 1 else f"{first.lead_days} days"
     yield Insight(
         "stock",
-        f"As of today, {first.products_at_risk} {products} will run out before the supplier can deliver, "
-        f"first {first.product} in {first.store}: {first.stock_level} left, enough for {cover} days, "
-        f"while delivery takes {first.lead_days}.",
+        f"As of today, {first.products_at_risk:,} {products} will run out before the supplier can deliver, "
+        f"first {first.product} in {first.store}: {left}, while delivery takes {delivery}.",
         {
             "products_at_risk": Decimal(first.products_at_risk),
             "stock_level": Decimal(first.stock_level),

@@ -139,7 +139,7 @@ class RetailTools:
         ] = None,
         filters: Annotated[
             dict[str, list[Annotated[str, Field(max_length=LONGEST_VALUE)]]],
-            Field(max_length=len(DIMENSIONS), description='Values that count: {"category": ["Paint"]}'),
+            Field(max_length=len(DIMENSIONS), description='Values that count: {"category": ["Paint & Finishes"]}'),
         ] = {},  # noqa: B006 - never changed
         order_by: Annotated[
             str | None, Field(max_length=LONGEST_NAME, description='A column, such as "revenue desc"')
@@ -238,7 +238,7 @@ class RetailTools:
         """Products that go with another one, or that are on the rise.
 
         Orders and sales are those of your own stores. Lift is how many times as often as by chance two products share
-        an order; support counts such orders. Example: {"kind": "bought_together", "product": "PAIN-ROLL-001"}
+        an order; support counts such orders. Example: {"kind": "bought_together", "product": "PNT-ROLL-001"}
         """
         return await self.related(
             principal, kind, product=product, period=period, in_stock_only=in_stock_only, max_rows=max_rows
