@@ -62,7 +62,7 @@ MARGIN_SECONDS = 5
 # A query that takes its server process down with it must not be sent again and again.
 SANDBOX_ATTEMPTS = 2
 
-# Of one principal: a file may take 150 MB while it is made.
+# Of one principal: a file takes 150 MB while it is made, and one of nested JSON 600 MB.
 FILES_AT_ONCE = 2
 FILES_WAITING = 2
 

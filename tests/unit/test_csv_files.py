@@ -1,11 +1,13 @@
 """Answers as CSV, as a client sees them: the link that comes with an answer, and the file behind it."""
 
+import asyncio
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from threading import Event
 from typing import Any
 
 import pytest
@@ -28,9 +30,10 @@ from tests.tiny_shop import PersonRow
 from tests.unit.test_tools import NOW, retail_tools
 from zava.adapters.mcp.csv_files import CsvFiles, csv_text
 from zava.adapters.mcp.identity import KnownTokens
-from zava.adapters.mcp.pipeline import Pipeline
+from zava.adapters.mcp.pipeline import Pipeline, ToolSpec
 from zava.adapters.mcp.questions import REFUSAL, SignedQuestions
 from zava.adapters.mcp.server import build_server
+from zava.core.errors import BusyError
 from zava.core.model import MOST_FILE_ROWS, Principal, ResultColumn, Table
 from zava.core.turns import Turns
 from zava.core.use_cases.analyze_sales import AnalyzeSales
@@ -260,6 +263,44 @@ def test_a_client_of_a_protocol_that_has_no_links_is_given_none(version: str, ki
             headers={"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": version},
         )
     assert [content["type"] for content in answer.json()["result"]["content"]] == kinds
+
+
+@dataclass(frozen=True)
+class SlowRows:
+    """A table that is written only when it may be."""
+
+    begun: Event = field(default_factory=Event)
+    goes_on: Event = field(default_factory=Event)
+    columns: tuple[ResultColumn, ...] = ()
+    cut: bool = True
+
+    @property
+    def rows(self) -> Iterator[tuple[object, ...]]:
+        self.begun.set()
+        self.goes_on.wait(5)
+        yield ()
+
+
+async def test_who_gives_up_a_file_has_no_turn_for_another_until_it_is_written() -> None:
+    table = SlowRows()
+
+    async def execute_sales_query(principal: Principal) -> Any:  # noqa: ANN401, ARG001 - as tools are
+        return table
+
+    spec = ToolSpec(execute_sales_query, title="", text=str)
+    files = CsvFiles([spec], SignedQuestions(b"a" * 32, lambda: NOW), Turns(1, 0, 5))
+    principal = tiny_shop.SEATTLE.principal
+    question = files.questions.sign(principal, "execute_sales_query", {})
+    assert question
+    reading = asyncio.create_task(files.csv(principal, question))
+    assert await asyncio.to_thread(table.begun.wait, 5)
+    reading.cancel()
+    await asyncio.sleep(0.05)
+    with pytest.raises(BusyError):
+        await files.csv(principal, question)
+    table.goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
 
 
 async def test_an_error_has_no_link() -> None:

@@ -1,6 +1,5 @@
 """Tabular answers as CSV: the link that comes with an answer, and the file when it is read."""
 
-import asyncio
 import csv
 import io
 import json
@@ -19,6 +18,7 @@ from zava.adapters.mcp.resources import PipelineResource, PipelineTemplate
 from zava.adapters.mcp.schemas import to_json
 from zava.core.errors import NotFoundError, ValidationError
 from zava.core.model import MOST_FILE_ROWS, Principal
+from zava.core.threads import in_thread
 from zava.core.turns import Turns
 from zava.core.use_cases.check_inventory import InventoryCheck, ProductAtRisk
 
@@ -101,8 +101,8 @@ class CsvFiles:
             raise NotFoundError(REFUSAL) from None
         async with self.turns.of(principal):
             table = Table.of(await spec.result(principal, {**checked, **TABULAR[tool]}))
-            # It takes a second, for which others must not wait.
-            text = await asyncio.to_thread(csv_text, table.columns, table.rows)
+            # It takes seconds, for which others must not wait.
+            text = await in_thread(lambda: csv_text(table.columns, table.rows))
         note = f"Cut short: these are {len(table.rows):,} rows, and there are more." if table.cut else None
         return CsvFile(text, note)
 
