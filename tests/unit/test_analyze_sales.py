@@ -1,5 +1,6 @@
 """Which metrics split by which dimensions, what they are compared with, and what is said of nonsense."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -14,8 +15,8 @@ from tests.tiny_shop import PersonRow
 from zava.core.analysis import DIMENSIONS
 from zava.core.errors import AuthorizationError, NotFoundError, ValidationError, ZavaError
 from zava.core.metrics import ANALYSIS_METRICS, METRICS
-from zava.core.model import AnalysisFigures, AnalysisQuery, Principal
-from zava.core.use_cases.analyze_sales import AnalyzeSales, SalesAnalysis
+from zava.core.model import AnalysisFigures, AnalysisQuery, Principal, Slice
+from zava.core.use_cases.analyze_sales import ZERO, AnalyzeSales, SalesAnalysis
 from zava.core.use_cases.get_store_performance import GetStorePerformance
 
 # Ten in the evening of 31 March in Seattle.
@@ -99,6 +100,23 @@ async def test_slices_of_time_stand_beside_their_counterparts() -> None:
         (date(2026, 3, 28), 0, 16),
         (date(2026, 3, 31), Decimal("89.50"), 0),
     ]
+
+
+@pytest.mark.parametrize("order", [(28, 29), (29, 28)])
+async def test_the_29th_of_february_stands_beside_no_other_day(order: tuple[int, int]) -> None:
+    class LeapYear(FakeSalesRepository):
+        async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
+            figures = await super().analyze(principal, replace(query, dimensions=()))
+            if query.days.first_day.year != 2024:
+                return replace(figures, slices=())
+            days = [Slice((date(2024, 2, day),), replace(ZERO, revenue=Decimal(day))) for day in order]
+            return replace(figures, slices=tuple(days))
+
+    use_case = AnalyzeSales(FakeStoreDirectory(), LeapYear(), FakeProductRepository(), lambda: NOW)
+    result = await use_case(
+        tiny_shop.SEATTLE.principal, ["revenue"], group_by=["day"], period="2025-Q1", compare_to="previous_year"
+    )
+    assert [(row["day"], row["revenue_previous"]) for row in by_name(result)] == [(date(2025, 2, 28), 28)]
 
 
 @pytest.mark.parametrize(
@@ -195,11 +213,11 @@ async def test_names_in_filters_may_be_written_carelessly(filters: dict[str, lis
         (tiny_shop.HEAD_OFFICE, {"store": ["Atlantis"]}, NotFoundError, "The stores are: "),
         (tiny_shop.SEATTLE, {"category": ["Hand"]}, NotFoundError, "Did you mean Hand tools?"),
         (tiny_shop.SEATTLE, {"product_type": ["Toys"]}, NotFoundError, "There are: Hand tools, Paint."),
-        (tiny_shop.SEATTLE, {"region": ["Atlantis"]}, ValidationError, "none of your stores is in 'Atlantis'"),
+        (tiny_shop.SEATTLE, {"region": ["Atlantis"]}, ValidationError, "There are: Puget Sound."),
         (tiny_shop.SEATTLE, {"product": ["Toys"]}, NotFoundError, "There is no such product."),
-        (tiny_shop.SEATTLE, {"weekday": ["Saturday"]}, ValidationError, "'Saturday' is no weekday. 1 is Monday"),
+        (tiny_shop.SEATTLE, {"weekday": ["Saturday"]}, ValidationError, "There are: 1, 2, 3, 4, 5, 6, 7. 1 is Monday"),
         (tiny_shop.SEATTLE, {"hour": ["24"]}, ValidationError, "Hour of the sale, 0 to 23."),
-        (tiny_shop.SEATTLE, {"channel": ["web"]}, ValidationError, "'web' is no channel. shop or online."),
+        (tiny_shop.SEATTLE, {"channel": ["web"]}, ValidationError, "There are: online, shop."),
         (tiny_shop.SEATTLE, {"month": ["2026-03"]}, ValidationError, "First day of the month, such as 2026-03-01."),
         (tiny_shop.SEATTLE, {"quarter": ["Q2"]}, ValidationError, "such as 2026-Q2."),
         (tiny_shop.SEATTLE, {"year": ["26"]}, ValidationError, "'26' is no year."),
@@ -257,3 +275,23 @@ def test_every_metric_and_dimension_says_what_it_is() -> None:
     for dimension in DIMENSIONS.values():
         assert dimension.definition.endswith(".")
         assert dimension.facts
+
+
+@pytest.mark.parametrize(
+    ("filters", "says"),
+    [
+        ({"region": ["Puget"]}, "no region 'Puget'. There are: Puget Sound"),
+        ({"channel": ["web"]}, "There are: online, shop"),
+        ({"weekday": ["Monday"]}, "There are: 1, 2, 3, 4, 5, 6, 7"),
+    ],
+)
+async def test_a_value_that_is_none_is_refused_rather_than_answered_with_nothing(
+    filters: dict[str, list[str]], says: str
+) -> None:
+    with pytest.raises(ValidationError, match=re.escape(says)):
+        await analyze(filters=filters)
+
+
+async def test_a_period_before_the_first_store_opened_is_refused() -> None:
+    with pytest.raises(ValidationError, match="the first of yours opened on 2025-01-01"):
+        await analyze(period="2019")

@@ -197,8 +197,9 @@ class AnalyzeSales:
             shift = days.elapsed.first_day - others.first_day
             asked = replace(query, days=others, target_months=whole_months(others))
             before = {
-                _later(one.keys, dimensions, shift, compare_to): one.totals
+                later: one.totals
                 for one in (await self._ask(principal, asked)).slices
+                if (later := _later(one.keys, dimensions, shift, compare_to)) is not None
             }
         everything = await self._everything(principal, query) if totals else None
 
@@ -233,17 +234,19 @@ class AnalyzeSales:
         named = dict(filters)
         if stores := named.get("store"):
             named["store"] = tuple(choose_stores(directory, store, principal)[0].name for store in stores)
-        regions = {store.region for store in directory.stores}
-        for region in named.get("region", ()):
-            if region not in regions:
-                raise ValidationError(
-                    "filters", region, f"none of your stores is in {region!r}; there are: {', '.join(sorted(regions))}"
-                )
         for name in ("category", "product_type"):
             if values := named.get(name):
                 named[name] = await choose_categories(self.products, principal, values)
         if products := named.get("product"):
             named["product"] = tuple([(await choose_product(self.products, principal, one)).name for one in products])
+        known = {
+            "region": sorted({store.region for store in directory.stores}),
+            "channel": ["online", "shop"],
+            "weekday": list(map(str, range(1, 8))),
+            "hour": list(map(str, range(24))),
+        }
+        for name in known.keys() & named.keys():
+            named[name] = tuple(_one_of(name, value, known[name]) for value in named[name])
         return tuple(named.items())
 
     async def _ask(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
@@ -285,6 +288,17 @@ def _known(field: str, name: str, known: Mapping[str, Named]) -> Named:
     raise ValidationError(
         field, name[:LONGEST_VALUE], f"there is no {name[:LONGEST_VALUE]!r}.{suggestion} There are: {', '.join(known)}"
     )
+
+
+def _one_of(dimension: str, value: str, known: Sequence[str]) -> str:
+    by_letters = {name.casefold(): name for name in known}
+    if value.casefold() not in by_letters:
+        raise ValidationError(
+            "filters",
+            value,
+            f"there is no {dimension} {value!r}. There are: {', '.join(known)}. {DIMENSIONS[dimension].definition}",
+        )
+    return by_letters[value.casefold()]
 
 
 def _filters(filters: Mapping[str, Sequence[str]]) -> Filters:
@@ -347,7 +361,7 @@ def _compared(days: Period, compare_to: CompareTo | None, dimensions: Sequence[s
             f"a {unlike[0]} has no counterpart there; group by {' or '.join(sorted(LINED_UP[compare_to]))}",
         )
     if compare_to == "previous_year":
-        return DateRange(_add_years(days.elapsed.first_day, -1), _add_years(days.elapsed.last_day, -1))
+        return DateRange(_a_year_before(days.elapsed.first_day), _a_year_before(days.elapsed.last_day))
     if compare_to == "previous_year_weekdays":
         back = timedelta(days=WEEKDAYS_BACK)
         return DateRange(days.elapsed.first_day - back, days.elapsed.last_day - back)
@@ -356,8 +370,8 @@ def _compared(days: Period, compare_to: CompareTo | None, dimensions: Sequence[s
     return days.previous
 
 
-def _later(key: Key, dimensions: Sequence[str], shift: timedelta, compare_to: CompareTo | None) -> Key:
-    """The counterpart of an earlier slice."""
+def _later(key: Key, dimensions: Sequence[str], shift: timedelta, compare_to: CompareTo | None) -> Key | None:
+    """The counterpart of an earlier slice; None of a 29 February, which has none a year later."""
 
     def later(name: str, value: str | int | date) -> str | int | date:
         if not DIMENSIONS[name].calendar:
@@ -365,17 +379,20 @@ def _later(key: Key, dimensions: Sequence[str], shift: timedelta, compare_to: Co
         if compare_to != "previous_year":
             return value + shift if isinstance(value, date) else value
         if isinstance(value, date):
-            return _add_years(value, 1)
+            return value.replace(year=value.year + 1)
         return value + 1 if isinstance(value, int) else f"{int(value[:4]) + 1}{value[4:]}"
 
-    return tuple(map(later, dimensions, key))
-
-
-def _add_years(day: date, years: int) -> date:
     try:
-        return day.replace(year=day.year + years)
+        return tuple(map(later, dimensions, key))
+    except ValueError:
+        return None
+
+
+def _a_year_before(day: date) -> date:
+    try:
+        return day.replace(year=day.year - 1)
     except ValueError:  # 29 February
-        return day.replace(year=day.year + years, day=28)
+        return day.replace(year=day.year - 1, day=28)
 
 
 def change_column(metric: Metric) -> str:
