@@ -50,7 +50,7 @@ DIMENSIONS: dict[str, Dimension] = {
     for dimension in (
         Dimension("store", "Name of the store."),
         Dimension("region", "Group of stores under one regional manager."),
-        Dimension("channel", "shop or online."),
+        Dimension("channel", "How it was sold: shop or online."),
         Dimension("category", "Department of the assortment.", facts=BY_PRODUCT),
         Dimension("product_type", "Kind of product within a category.", facts=BY_PRODUCT),
         Dimension("product", "Name of the product.", facts=BY_PRODUCT),
