@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -338,6 +338,13 @@ async def test_five_categories_are_enough_but_the_findings_look_at_all() -> None
 @pytest.mark.parametrize(("period", "told"), [("2026-03-01..2026-03-01", True), ("2026-02-28..2026-02-28", False)])
 async def test_stock_as_of_today_is_told_of_periods_that_ended_within_a_month(period: str, *, told: bool) -> None:
     assert ("stock" in [insight.kind for insight in (await ask(period=period)).insights]) == told
+
+
+@pytest.mark.parametrize(("period", "told"), [("yesterday", True), ("today", False)])
+async def test_a_day_that_goes_on_has_no_findings_that_compare_it_with_a_whole_one(period: str, *, told: bool) -> None:
+    performance = await ask(period=period, now=datetime(2026, 4, 1, 5, tzinfo=UTC) + timedelta(days=told))
+    assert performance.metrics["revenue"].change
+    assert ("biggest_change" in [insight.kind for insight in performance.insights]) == told
 
 
 async def test_findings_belong_to_the_answer() -> None:

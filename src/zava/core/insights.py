@@ -36,7 +36,7 @@ def find_insights(figures: PerformanceFigures, *, compared: bool, recent: bool, 
 
     Args:
         figures: a period and, when `compared`, the one before.
-        compared: whether there is a period to compare with.
+        compared: whether there is a period that it is fair to compare with.
         recent: whether the period is so near that today's stock belongs to the answer.
         currency: ISO 4217, for the sentences.
     """

@@ -115,7 +115,8 @@ class GetStorePerformance:
             top_categories=tuple(_seller(category) for category in figures.categories[:5]),
             insights=find_insights(
                 figures,
-                compared=days.previous is not None,
+                # The hours of today so far, beside a whole day, would only say that it is early.
+                compared=days.previous is not None and days.elapsed.first_day < days.today,
                 recent=days.ends_on >= days.today - RECENT,
                 currency=business.currency,
             ),
