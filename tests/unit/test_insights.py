@@ -33,6 +33,7 @@ def found(
     current: Totals | None = None,
     stock: tuple[StockAtRisk, ...] = (),
     compared: bool = True,
+    recent: bool = True,
 ) -> tuple[Insight, ...]:
     figures = PerformanceFigures(
         current=current or totals(),
@@ -42,7 +43,7 @@ def found(
         categories=categories,
         stock_at_risk=stock,
     )
-    return find_insights(figures, compared=compared, currency="USD")
+    return find_insights(figures, compared=compared, recent=recent, currency="USD")
 
 
 def kinds(insights: tuple[Insight, ...]) -> list[str]:
@@ -211,6 +212,10 @@ def test_stock_at_risk_is_told_with_its_most_urgent_product() -> None:
 def test_stock_that_is_gone_is_said_to_be_gone() -> None:
     (stock,) = found(stock=(replace(at_risk(), stock_level=0, days_of_cover=Decimal(0), lead_days=1),))
     assert stock.text.endswith("in Seattle: none left, while delivery takes 1 day.")
+
+
+def test_todays_stock_is_no_finding_about_a_period_long_ago() -> None:
+    assert found(stock=(at_risk(),), recent=False) == ()
 
 
 def test_one_product_at_risk_is_one_product() -> None:

@@ -380,6 +380,11 @@ async def test_the_text_names_several_stores_and_the_end_of_a_running_period() -
     )
 
 
+async def test_the_text_of_today_says_that_the_day_goes_on(client: InMemory) -> None:
+    answer = await ask(client, "get_store_performance", {"period": "today"})
+    assert text_of(answer).splitlines()[0] == "Seattle, today: 2026-03-31 so far, compared with 2026-03-30"
+
+
 async def test_the_text_of_a_period_without_sales_says_so() -> None:
     lines = text_of(await ask_as(tiny_shop.SEATTLE, "get_store_performance", {"period": "2025-01"})).splitlines()
     assert "revenue: 0.00 USD (+0.00)" in lines
@@ -441,7 +446,7 @@ def test_the_text_of_a_comparison_names_outliers_and_what_is_alike() -> None:
         'like for like, Seattle: {"revenue":2}',
         "outliers in revenue: Seattle, Tacoma",
         "A note.",
-        "2026-03-01 to 2026-03-01; money in USD; as of 2026-04-01 05:00 UTC",
+        "2026-03-01; money in USD; as of 2026-04-01 05:00 UTC",
     ]
 
 

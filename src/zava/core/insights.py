@@ -31,23 +31,25 @@ class Insight:
     numbers: dict[str, Decimal]
 
 
-def find_insights(figures: PerformanceFigures, *, compared: bool, currency: str) -> tuple[Insight, ...]:
+def find_insights(figures: PerformanceFigures, *, compared: bool, recent: bool, currency: str) -> tuple[Insight, ...]:
     """What stands out: what moved most and why, margins out of line, returns, stock at risk.
 
     Args:
         figures: a period and, when `compared`, the one before.
         compared: whether there is a period to compare with.
+        recent: whether the period is so near that today's stock belongs to the answer.
         currency: ISO 4217, for the sentences.
     """
-    return tuple(_findings(figures, compared=compared, currency=currency))
+    return tuple(_findings(figures, compared=compared, recent=recent, currency=currency))
 
 
-def _findings(figures: PerformanceFigures, *, compared: bool, currency: str) -> Iterator[Insight]:
+def _findings(figures: PerformanceFigures, *, compared: bool, recent: bool, currency: str) -> Iterator[Insight]:
     if compared:
         yield from _biggest_change(figures.categories, currency)
         yield from _margins(figures.categories, figures.current.revenue)
     yield from _returns(figures, currency)
-    yield from _stock(figures)
+    if recent:
+        yield from _stock(figures)
 
 
 def _biggest_change(categories: Iterable[SliceSales], currency: str) -> Iterator[Insight]:

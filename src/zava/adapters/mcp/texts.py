@@ -7,14 +7,14 @@ from decimal import Decimal
 
 from zava.adapters.mcp.schemas import to_json
 from zava.core.charts import Picture
-from zava.core.model import ColumnSchema, Order, OrderLine, Product, ProductMatch, TableSchema
+from zava.core.model import ColumnSchema, DateRange, Order, OrderLine, Product, ProductMatch, TableSchema
 from zava.core.use_cases.analyze_sales import Explanation, SalesAnalysis
 from zava.core.use_cases.check_inventory import InventoryCheck, ProductAtRisk
 from zava.core.use_cases.compare_stores import StoreComparison
 from zava.core.use_cases.execute_sales_query import QueryAnswer
 from zava.core.use_cases.find_order import FoundOrder
 from zava.core.use_cases.find_related_products import RelatedProduct, RelatedProducts
-from zava.core.use_cases.get_store_performance import STORES_LISTED, MetricChange, Seller, StorePerformance
+from zava.core.use_cases.get_store_performance import STORES_LISTED, MetricChange, PeriodDates, Seller, StorePerformance
 from zava.core.use_cases.semantic_search_products import ProductSearchResult
 
 
@@ -36,12 +36,15 @@ def _heading(result: StorePerformance) -> str:
     period = result.period
     stores = f" ({', '.join(result.store.stores)})" if len(result.store.stores) > 1 else ""
     running = f", runs until {period.ends_on}" if period.ends_on > period.last_day else ""
-    compared = (
-        f", compared with {period.compared_with.first_day} to {period.compared_with.last_day}"
-        if period.compared_with
-        else ""
-    )
-    return f"{result.store.name}{stores}, {period.name}: {period.first_day} to {period.last_day}{running}{compared}"
+    compared = f", compared with {_days(period.compared_with)}" if period.compared_with else ""
+    # It is compared with a whole day, which is no fault of the shop's.
+    so_far = " so far" if period.name == "today" else ""
+    return f"{result.store.name}{stores}, {period.name}: {_days(period)}{so_far}{running}{compared}"
+
+
+def _days(stretch: DateRange | PeriodDates) -> str:
+    first, last = stretch.first_day, stretch.last_day
+    return str(first) if first == last else f"{first} to {last}"
 
 
 def _figure(change: MetricChange) -> str:
@@ -93,7 +96,7 @@ def search_text(result: ProductSearchResult) -> str:
     """A block a product. What suppliers wrote is quoted, so that it cannot pass for anything else."""
     read_as = f" Read as: {_quoted(result.read_as)}." if result.read_as else ""
     if not result.products:
-        return f"No product matches, by {result.engine}.{read_as}"
+        return f"No product matches by {result.engine}.{read_as}"
     found = f"{_counted(len(result.products), 'product')}, found by {result.engine}.{read_as}"
     return "\n".join(
         [
@@ -113,7 +116,7 @@ def related_text(result: RelatedProducts) -> str:
     """A block a product, with what relates it."""
     what = {"similar": "Similar to", "bought_together": "Bought together with", "trending": "Trending"}[result.kind]
     of = f" {_quoted(result.product)}" if result.product else ""
-    when = f", {result.period.first_day} to {result.period.last_day}" if result.period else ""
+    when = f", {_days(result.period)}" if result.period else ""
     if not result.products:
         return f"{what}{of}{when}: nothing."
     return "\n".join(
@@ -234,16 +237,11 @@ def analysis_text(result: SalesAnalysis) -> str:
     if result.explanation:
         return _explanation_text(result.explanation, result.tables)
     table = {"columns": [column.name for column in result.columns], "rows": result.rows}
-    period = f"{result.period.first_day} to {result.period.last_day}"
-    compared = (
-        f", _previous is {result.compared_with.first_day} to {result.compared_with.last_day}"
-        if result.compared_with
-        else ""
-    )
+    compared = f", _previous is {_days(result.compared_with)}" if result.compared_with else ""
     totals = f"totals: {_json(result.totals)}\n" if result.totals else ""
     shown = f"{_number(result.row_count)} of " if result.slices > result.row_count else ""
     return (
-        f"{_json(table)}\n{totals}{shown}{_counted(result.slices, 'row')}; {period}{compared}; "
+        f"{_json(table)}\n{totals}{shown}{_counted(result.slices, 'row')}; {_days(result.period)}{compared}; "
         f"money in {result.currency}; stores: {_names(result.stores)}; {_origin(result)}"
     )
 
@@ -260,9 +258,10 @@ def comparison_text(result: StoreComparison) -> str:
     lines += [f"outliers in {column}: {_names(stores)}" for column, stores in result.outliers.items()]
     lines += result.notes
     compared = result.period.compared_with
-    previous = f", _previous is {compared.first_day} to {compared.last_day}" if compared else ""
-    days = f"{result.period.first_day} to {result.period.last_day}{previous}"
-    lines.append(f"{days}; money in {result.currency}; as of {result.as_of:%Y-%m-%d %H:%M} UTC")
+    previous = f", _previous is {_days(compared)}" if compared else ""
+    lines.append(
+        f"{_days(result.period)}{previous}; money in {result.currency}; as of {result.as_of:%Y-%m-%d %H:%M} UTC"
+    )
     return "\n".join(lines)
 
 

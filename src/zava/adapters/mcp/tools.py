@@ -58,6 +58,7 @@ from zava.core.use_cases.semantic_search_products import (
 
 Result = TypeVar("Result")
 
+# Names are listed in the schema and checked by the use case, which knows the nearest to one that is none.
 LONGEST_PERIOD = 30
 LONGEST_CATEGORY = 100
 LONGEST_NAME = 50
@@ -126,13 +127,13 @@ class RetailTools:
         self,
         principal: Principal,
         metrics: Annotated[
-            list[Annotated[str, Field(max_length=LONGEST_NAME)]],
-            Field(min_length=1, max_length=MOST_METRICS, description=", ".join(ANALYSIS_METRICS)),
+            list[Annotated[str, Field(max_length=LONGEST_NAME, json_schema_extra={"enum": [*ANALYSIS_METRICS]})]],
+            Field(min_length=1, max_length=MOST_METRICS, description="Figures"),
         ],
         period: Annotated[str, Field(max_length=LONGEST_PERIOD, description="As get_store_performance")],
         group_by: Annotated[
-            list[Annotated[str, Field(max_length=LONGEST_NAME)]],
-            Field(max_length=MOST_DIMENSIONS, description=", ".join(DIMENSIONS)),
+            list[Annotated[str, Field(max_length=LONGEST_NAME, json_schema_extra={"enum": [*DIMENSIONS]})]],
+            Field(max_length=MOST_DIMENSIONS, description="Dimensions"),
         ] = [],  # noqa: B006 - never changed
         compare_to: Annotated[
             CompareTo | None, Field(description="Other days beside these; previous_year is the same dates")
