@@ -18,11 +18,11 @@ from zava.settings import Settings
 app = App(
     name="zava",
     version=version("zava"),
-    help="Answers assistants' questions about a chain of shops. Settings are ZAVA_… variables.",
+    help="Answer assistants' questions about a chain of shops. Settings are ZAVA_… variables.",
 )
-db = App(name="db", help="Looks after the database.")
+db = App(name="db", help="Look after the database.")
 app.command(db)
-queries = App(name="queries", help="Lists the queries of free SQL that run, and stops one.")
+queries = App(name="queries", help="List the queries of free SQL that run, and stop one.")
 app.command(queries)
 
 DataDir = Annotated[Path | None, Parameter(help="Where the embedded PostgreSQL keeps its data.")]

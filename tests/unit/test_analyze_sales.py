@@ -196,10 +196,11 @@ async def test_a_metric_that_is_not_offered_is_answered_with_the_nearest_thing(n
         await analyze([name])
 
 
-@pytest.mark.parametrize(("filters", "written"), [({"store": ["seattle"]}, 3), ({"category": [" paint "]}, 1)])
-async def test_stores_and_categories_of_filters_may_be_written_carelessly(
-    filters: dict[str, list[str]], written: int
-) -> None:
+@pytest.mark.parametrize(
+    ("filters", "written"),
+    [({"store": ["seattle"]}, 3), ({"category": [" paint "]}, 1), ({"product": ["roller"]}, 1)],
+)
+async def test_names_in_filters_may_be_written_carelessly(filters: dict[str, list[str]], written: int) -> None:
     (row,) = by_name(await analyze(["orders"], filters=filters))
     assert row["orders"] == written
 
@@ -212,9 +213,17 @@ async def test_stores_and_categories_of_filters_may_be_written_carelessly(
         (tiny_shop.HEAD_OFFICE, {"store": ["Atlantis"]}, NotFoundError, "The stores are: "),
         (tiny_shop.SEATTLE, {"category": ["Hand"]}, NotFoundError, "Did you mean Hand tools?"),
         (tiny_shop.SEATTLE, {"product_type": ["Toys"]}, NotFoundError, "There are: Hand tools, Paint."),
+        (tiny_shop.SEATTLE, {"region": ["Atlantis"]}, ValidationError, "There are: Puget Sound."),
+        (tiny_shop.SEATTLE, {"product": ["Toys"]}, NotFoundError, "There is no such product."),
+        (tiny_shop.SEATTLE, {"weekday": ["Saturday"]}, ValidationError, "There are: 1, 2, 3, 4, 5, 6, 7. 1 is Monday"),
+        (tiny_shop.SEATTLE, {"hour": ["24"]}, ValidationError, "Hour of the sale, 0 to 23."),
+        (tiny_shop.SEATTLE, {"channel": ["web"]}, ValidationError, "There are: online, shop."),
+        (tiny_shop.SEATTLE, {"month": ["2026-03"]}, ValidationError, "First day of the month, such as 2026-03-01."),
+        (tiny_shop.SEATTLE, {"quarter": ["Q2"]}, ValidationError, "such as 2026-Q2."),
+        (tiny_shop.SEATTLE, {"year": ["26"]}, ValidationError, "'26' is no year."),
     ],
 )
-async def test_a_store_or_category_that_is_none_does_not_pass_for_one_without_sales(
+async def test_a_value_of_a_filter_that_is_none_does_not_pass_for_one_without_sales(
     person: PersonRow, filters: dict[str, list[str]], error: type[ZavaError], message: str
 ) -> None:
     with pytest.raises(error) as refused:

@@ -402,6 +402,11 @@ async def test_the_text_of_an_analysis_is_a_compact_table_and_what_it_covers(cli
     )
 
 
+async def test_the_text_of_an_analysis_by_weekday_says_where_the_week_begins(client: InMemory) -> None:
+    asked = {"metrics": ["orders"], "period": "2026-03", "group_by": ["weekday"]}
+    assert "; weekday 1 is Monday; " in text_of(await ask(client, "analyze_sales", asked))
+
+
 async def test_the_text_of_a_comparison_is_a_compact_table_and_what_stands_out() -> None:
     result = await ask_as(tiny_shop.HEAD_OFFICE, "compare_stores", {"period": "2025-07"})
     assert text_of(result).splitlines() == [

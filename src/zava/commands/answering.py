@@ -26,6 +26,7 @@ from zava.commands.welcome import plain_welcome, sample_shop_welcome
 from zava.commands.welcome_page import welcome_page
 from zava.container import VERSION, Container, new_container
 from zava.core.errors import EmbeddingError, SetupError
+from zava.core.model import Backlog
 from zava.core.ports import EmbeddingProvider
 from zava.settings import Settings
 
@@ -132,9 +133,14 @@ async def _stop(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
+def _announce(backlog: Backlog) -> None:
+    if backlog.products:
+        logger.info("Embedding %d products; until that is done, products are found by words alone", backlog.products)
+
+
 async def _embed(database: Database, provider: EmbeddingProvider) -> None:
     try:
-        done = await embed(database, provider, BATCH, lambda _: None, lambda *_: None)
+        done = await embed(database, provider, BATCH, _announce, lambda *_: None)
     except (EmbeddingError, SetupError) as error:
         logger.warning("Products are found by words alone: %s", error)
     else:

@@ -239,10 +239,11 @@ def analysis_text(result: SalesAnalysis) -> str:
     table = {"columns": [column.name for column in result.columns], "rows": result.rows}
     compared = f", _previous is {_days(result.compared_with)}" if result.compared_with else ""
     totals = f"totals: {_json(result.totals)}\n" if result.totals else ""
+    weekday = "weekday 1 is Monday; " if "weekday" in table["columns"] else ""
     shown = f"{_number(result.row_count)} of " if result.slices > result.row_count else ""
     return (
         f"{_json(table)}\n{totals}{shown}{_counted(result.slices, 'row')}; {_days(result.period)}{compared}; "
-        f"money in {result.currency}; stores: {_names(result.stores)}; {_origin(result)}"
+        f"{weekday}money in {result.currency}; stores: {_names(result.stores)}; {_origin(result)}"
     )
 
 

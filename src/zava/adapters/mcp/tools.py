@@ -28,6 +28,7 @@ from zava.core.charts import Chart, Picture
 from zava.core.errors import NotFoundError
 from zava.core.metrics import ANALYSIS_METRICS
 from zava.core.model import Principal, TableSchema
+from zava.core.named_products import LONGEST_PRODUCT
 from zava.core.ports import ChartRenderer
 from zava.core.use_cases.analyze_sales import (
     LONGEST_VALUE,
@@ -42,7 +43,7 @@ from zava.core.use_cases.check_inventory import LONGEST_HORIZON, AskedRisk, Chec
 from zava.core.use_cases.compare_stores import CompareStores, StoreComparison
 from zava.core.use_cases.execute_sales_query import LONGEST_QUERY, ExecuteSalesQuery, QueryAnswer
 from zava.core.use_cases.find_order import HIGHEST_ORDER_NUMBER, FindOrder, FoundOrder
-from zava.core.use_cases.find_related_products import LONGEST_PRODUCT, FindRelatedProducts, Kind, RelatedProducts
+from zava.core.use_cases.find_related_products import FindRelatedProducts, Kind, RelatedProducts
 from zava.core.use_cases.get_multiple_table_schemas import MOST_TABLES, GetMultipleTableSchemas
 from zava.core.use_cases.get_store_performance import (
     LONGEST_STORE_NAME,

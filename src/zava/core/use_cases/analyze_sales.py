@@ -1,5 +1,6 @@
 """How do these metrics split by these dimensions? Governed: one definition of each, for everybody."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -22,6 +23,7 @@ from zava.core.model import (
     ResultColumn,
     Totals,
 )
+from zava.core.named_products import choose_product
 from zava.core.not_offered import not_offered
 from zava.core.periods import Period, resolve_period_of, today_of
 from zava.core.ports import ProductRepository, SalesRepository, StoreDirectory
@@ -148,7 +150,7 @@ class AnalyzeSales:
         Raises:
             ValidationError: a name is unknown, or the combination means nothing. Says what would.
             AuthorizationError: no store is assigned to the principal, or one of the filters is not theirs.
-            NotFoundError: there is no store or category of a filter.
+            NotFoundError: there is no store, category or product of a filter.
         """
         wanted = choose_metrics(metrics)
         dimensions = tuple(
@@ -228,13 +230,15 @@ class AnalyzeSales:
         )
 
     async def _named(self, principal: Principal, directory: Directory, filters: Filters) -> Filters:
-        """The filters, stores and categories as they are written: a name that is none would pass for no sales."""
+        """The filters, with names as they are written: one that is none would pass for something without sales."""
         named = dict(filters)
         if stores := named.get("store"):
             named["store"] = tuple(choose_stores(directory, store, principal)[0].name for store in stores)
         for name in ("category", "product_type"):
             if values := named.get(name):
                 named[name] = await choose_categories(self.products, principal, values)
+        if products := named.get("product"):
+            named["product"] = tuple([(await choose_product(self.products, principal, one)).name for one in products])
         known = {
             "region": sorted({store.region for store in directory.stores}),
             "channel": ["online", "shop"],
@@ -289,7 +293,11 @@ def _known(field: str, name: str, known: Mapping[str, Named]) -> Named:
 def _one_of(dimension: str, value: str, known: Sequence[str]) -> str:
     by_letters = {name.casefold(): name for name in known}
     if value.casefold() not in by_letters:
-        raise ValidationError("filters", value, f"there is no {dimension} {value!r}. There are: {', '.join(known)}")
+        raise ValidationError(
+            "filters",
+            value,
+            f"there is no {dimension} {value!r}. There are: {', '.join(known)}. {DIMENSIONS[dimension].definition}",
+        )
     return by_letters[value.casefold()]
 
 
@@ -300,6 +308,8 @@ def _filters(filters: Mapping[str, Sequence[str]]) -> Filters:
             raise ValidationError("filters", len(values), f"name 1 to {MOST_VALUES} values of {name}")
         for value in values:
             check_text("filters", value, most_bytes=LONGEST_VALUE, empty=f"name a value of {name}")
+            if (written := DIMENSIONS[name].written) and not re.fullmatch(written, value):
+                raise ValidationError("filters", value, f"{value!r} is no {name}. {DIMENSIONS[name].definition}")
     return tuple((name, tuple(values)) for name, values in filters.items())
 
 

@@ -6,10 +6,11 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-from zava.core.checks import check_range, check_text
+from zava.core.checks import check_range
 from zava.core.errors import NotFoundError, ValidationError
 from zava.core.metrics import percent
 from zava.core.model import Directory, NamedProduct, Principal, Product
+from zava.core.named_products import LONGEST_PRODUCT, choose_product
 from zava.core.periods import resolve_period_of, today_of
 from zava.core.ports import ProductRepository, StoreDirectory
 from zava.core.use_cases.get_store_performance import PeriodDates, choose_stores, period_dates
@@ -17,7 +18,6 @@ from zava.core.use_cases.semantic_search_products import MOST_ROWS
 
 Kind: TypeAlias = Literal["similar", "bought_together", "trending"]
 
-LONGEST_PRODUCT = 200
 # Fewer orders with both say nothing.
 LEAST_SUPPORT = 3
 BASKET_DAYS = 365
@@ -89,7 +89,7 @@ class FindRelatedProducts:
             return await self._trending(principal, period, in_stock_only=in_stock_only, max_rows=max_rows)
         if product is None:
             raise ValidationError("product", None, f"name the product or its SKU for {kind}")
-        meant = await self._product(principal, product)
+        meant = await choose_product(self.products, principal, product)
         if kind == "similar":
             if period is not None:
                 raise ValidationError("period", period[:LONGEST_PRODUCT], "similar knows no days; leave it out")
@@ -149,17 +149,6 @@ class FindRelatedProducts:
             for one in found
         )
         return RelatedProducts("trending", None, period_dates(days, directory.business.time_zone), related)
-
-    async def _product(self, principal: Principal, product: str) -> NamedProduct:
-        """The one product that is meant."""
-        check_text("product", product, most_bytes=LONGEST_PRODUCT, empty="name the product or its SKU")
-        found = await self.products.products_named(principal, product)
-        if found and (found[0].exact or len(found) == 1):
-            return found[0]
-        if not found:
-            raise NotFoundError("There is no such product. semantic_search_products finds one by what it is for.")
-        candidates = "; ".join(f"{one.name} ({one.sku})" for one in found)
-        raise NotFoundError(f"Several products may be meant. Name one of them, or its SKU: {candidates}.")
 
     async def _today(self, principal: Principal) -> tuple[Directory, date]:
         directory = await self.directory.stores_of(principal)
