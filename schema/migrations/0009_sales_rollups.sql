@@ -61,7 +61,6 @@ CREATE TABLE retail.sales_by_product (
     store_id uuid NOT NULL REFERENCES retail.stores ON DELETE CASCADE,
     month date NOT NULL,
     product_id uuid NOT NULL REFERENCES retail.products ON DELETE CASCADE,
-    orders bigint NOT NULL,
     revenue numeric NOT NULL,
     cost numeric NOT NULL,
     units bigint NOT NULL,
@@ -69,7 +68,7 @@ CREATE TABLE retail.sales_by_product (
     returned_amount numeric NOT NULL,
     PRIMARY KEY (store_id, month, product_id)
 );
-COMMENT ON TABLE retail.sales_by_product IS 'The same for each product and month. An order with several counts for each of them.';
+COMMENT ON TABLE retail.sales_by_product IS 'The same for each product and month, without orders: products of one name would count theirs several times.';
 COMMENT ON COLUMN retail.sales_by_product.month IS 'First day of the month.';
 
 DO $$
@@ -405,13 +404,12 @@ BEGIN
     DELETE FROM retail.sales_by_product AS summed
     WHERE summed.store_id = ANY (chosen_stores) AND summed.month = summed_month;
     INSERT INTO retail.sales_by_product (
-        store_id, month, product_id, orders, revenue, cost, units, discount_amount, returned_amount
+        store_id, month, product_id, revenue, cost, units, discount_amount, returned_amount
     )
     SELECT
         part.store_id,
         summed_month,
         part.product_id,
-        count(DISTINCT part.order_id),
         coalesce(sum(part.revenue), 0),
         coalesce(sum(part.cost), 0),
         coalesce(sum(part.units), 0),

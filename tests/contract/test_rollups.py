@@ -182,6 +182,7 @@ NOT_ADDITIVE: list[tuple[tuple[str, ...], Fact]] = [
     (("month",), "customers"),
     (("month",), "first_orders"),
     (("product_type",), "orders"),
+    (("product",), "orders"),
 ]
 
 
@@ -281,6 +282,26 @@ async def test_every_change_marks_its_days_and_is_in_every_answer(server: Embedd
         roll_up(shop)
         assert marks(shop) == set(), change
         assert await agrees(shop), f"{change}, after it is summed"
+
+
+async def test_an_order_of_two_products_of_one_name_is_one_order_of_that_name(server: EmbeddedPostgres) -> None:
+    shop = tiny_shop_on(server)
+    asked = query(("product",), ADDITIVE, BUSY_DAYS)
+    with administrator(shop) as connection:
+        connection.execute("UPDATE retail.products SET name = 'Wall paint' WHERE name = 'Paint roller'")
+        expected = connection.execute(
+            """
+            SELECT count(DISTINCT (item.store_id, item.order_id))
+            FROM retail.order_items AS item
+            INNER JOIN retail.orders USING (store_id, order_id)
+            INNER JOIN retail.products AS product ON item.product_id = product.product_id
+            WHERE product.name = 'Wall paint' AND status <> 'cancelled' AND item.order_date BETWEEN %s AND %s
+            """,
+            [BUSY_DAYS.first_day, BUSY_DAYS.last_day],
+        ).fetchone()
+    roll_up(shop)
+    orders = {one.keys: one.totals.orders for one in (await ask(shop, tiny_shop.HEAD_OFFICE, asked)).slices}
+    assert (orders["Wall paint",],) == expected
 
 
 def test_a_sale_that_is_being_written_keeps_its_mark(shop: TestDatabase) -> None:

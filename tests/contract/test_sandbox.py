@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from threading import Event
 from typing import Any, LiteralString
 
 import psycopg
@@ -127,6 +129,25 @@ async def test_numbers_of_a_file_keep_all_of_their_digits(tiny_database: TestDat
         "-Infinity",
         "0.00",
     ]
+
+
+async def test_while_the_rows_of_a_file_are_read_its_connection_is_free_for_others(tiny_database: TestDatabase) -> None:
+    goes_on = Event()
+    async with new_pool(tiny_database, timeout=2) as pool, AsyncExitStack() as others:
+        sessions = PrincipalSessions(pool, lambda: KEY)
+        sandbox = PostgresSandbox(sessions, PostgresSchemaCatalog(sessions), SandboxLimits())
+        for _ in range(pool.max_size - 1):
+            await others.enter_async_context(pool.connection())
+        threads = ThreadPoolExecutor(1)
+        threads.submit(goes_on.wait, 10)
+        asyncio.get_running_loop().set_default_executor(threads)
+        reading = asyncio.create_task(sandbox.execute_sales_query(SEATTLE, "SELECT 1", for_file=True))
+        await asyncio.sleep(0.3)
+        try:
+            assert (await sandbox.execute_sales_query(SEATTLE, "SELECT 2")).rows == ((2,),)
+        finally:
+            goes_on.set()
+        assert (await reading).rows == ((1,),)
 
 
 @pytest.mark.parametrize("number", ["1e30000000", "-1E+999999999999999999999", "1e-30000000", "0e30000000"])

@@ -91,6 +91,16 @@ async def test_a_product_is_sent_whole_with_its_purpose_and_with_its_name_and_pu
     ]
 
 
+def test_what_follows_the_second_sentence_is_a_text_of_its_own() -> None:
+    description = "Drives nails. Made of steel. For pictures.\n For fences, too!"
+    assert texts_of(ProductContent(HAMMER, "Hammer", description, "all that is said", "a hash")) == (
+        "all that is said",
+        "Hammer. Drives nails.",
+        "Drives nails.",
+        "For pictures. For fences, too!",
+    )
+
+
 @pytest.mark.parametrize(
     ("description", "purpose"),
     [

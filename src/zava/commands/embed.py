@@ -20,7 +20,7 @@ from zava.settings import Settings
 
 # Of English text, about.
 BYTES_A_TOKEN = 4
-# A product is embedded as a whole, and its name and purpose twice more: about as long again.
+# A product is embedded as a whole, and its parts once or twice more: about as long again.
 TIMES_EMBEDDED = 2
 BATCH = 64
 # Up to here looking at all of them is about as fast, and finds them all.

@@ -289,7 +289,7 @@ def _parameters(query: AnalysisQuery, rollup: Rollup | None) -> dict[str, object
 def _has(rollup: Rollup, fact: Fact, query: AnalysisQuery, sources: Mapping[Fact, Source]) -> bool:
     """Whether the rollup's sums of this fact add up to what is asked for."""
     if fact == "orders":
-        return rollup.splits is None or rollup.splits in query.dimensions
+        return not rollup.part_column or rollup.splits in query.dimensions
     return bool(sources[fact].rolled)
 
 

@@ -69,7 +69,8 @@ class Rollup:
         part_column: what it splits sums by besides; empty where by nothing.
         part: the same of a row `raw` of the orders.
         joins: what that takes.
-        splits: the dimension by which its counts of orders add up; an order has several of the others.
+        splits: the dimension by which its counts of orders add up; an order has several of the others. Those of
+            products never do: several may have one name.
     """
 
     table: LiteralString
@@ -104,7 +105,6 @@ BY_PRODUCT = Rollup(
     marked=MARKED_MONTHS,
     part_column="product_id",
     part="raw.product_id",
-    splits="product",
 )
 OF_PRODUCTS = frozenset(("product_type", "product"))
 OF_DAYS = frozenset(("day", "week", "weekday"))

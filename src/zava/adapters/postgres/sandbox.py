@@ -101,12 +101,14 @@ class PostgresSandbox(Sandbox):
         statement = await self._admit(principal, query)
         await self._look_after(principal)
         try:
-            return await self._sessions.converse(
+            results = await self._sessions.converse(
                 principal,
                 lambda connection, token: self._run(connection, token, principal, statement, for_file=for_file),
             )
         except psycopg.Error as error:
             raise explain(error, principal, query, self._relations) from error
+        # The connection is free for others by now: of a file it takes seconds.
+        return await _table(*results, for_file=for_file)
 
     async def _admit(self, principal: Principal, query: str) -> str:
         """Asks the guard. A table that it does not know may be new: then the tables are read once more."""
@@ -142,7 +144,8 @@ class PostgresSandbox(Sandbox):
         statement: str,
         *,
         for_file: bool,
-    ) -> Table:
+    ) -> tuple[PGresult, PGresult, PGresult]:
+        """About the answer, its columns, and the answer."""
         exchange = Exchange(connection)
         milliseconds = int(self._limits.seconds * 1000)
         exchange.execute(BEGIN)
@@ -172,15 +175,18 @@ class PostgresSandbox(Sandbox):
         finally:
             if connection.closed:
                 self._given_up.setdefault(principal.principal_id, []).append(pid)
-        about = json.loads(last_value(opened))
-        columns = _columns(described, vector=int(about["vector"] or 0))
-        try:
-            # Of a file it takes seconds, for which others must not wait.
-            text = last_value(answered)
-            rows, truncated = await in_thread(lambda: read_rows(text, exact=True)) if for_file else read_rows(text)
-        except RecursionError:
-            raise QueryRefusedError("size", "A value of the answer is nested too deeply. Ask for its parts.") from None
-        return Table(columns, rows, truncated, tuple(sorted(about["stores"])), datetime.fromisoformat(about["as_of"]))
+        return opened, described, answered
+
+
+async def _table(opened: PGresult, described: PGresult, answered: PGresult, *, for_file: bool) -> Table:
+    about = json.loads(last_value(opened))
+    columns = _columns(described, vector=int(about["vector"] or 0))
+    text = last_value(answered)
+    try:
+        rows, truncated = await in_thread(lambda: read_rows(text, exact=True)) if for_file else read_rows(text)
+    except RecursionError:
+        raise QueryRefusedError("size", "A value of the answer is nested too deeply. Ask for its parts.") from None
+    return Table(columns, rows, truncated, tuple(sorted(about["stores"])), datetime.fromisoformat(about["as_of"]))
 
 
 async def _within(seconds: float, work: Coroutine[Any, Any, Result]) -> Result:

@@ -55,13 +55,15 @@ class EmbedProducts:
 
 
 def texts_of(product: ProductContent) -> tuple[str, ...]:
-    """What is embedded of it: all that is said, and once more its name and what it is for.
+    """What is embedded of it: all that is said, its name with what it is for, that alone, and what else is to say.
 
-    The first sentence of a description says what a product is for, which is what people ask; alone with everything else
-    it would drown. Figures are in benchmarks/RESULTS.md.
+    The first sentence of a description says what a product is for, which is what people ask. Where a description goes
+    on after the second, it tells who needs it and when. Alone with everything else either would drown. Figures are in
+    benchmarks/RESULTS.md.
     """
-    purpose = SENTENCE_END.split(product.description.strip(), maxsplit=1)[0]
-    return (product.content, f"{product.name}. {purpose}", purpose) if purpose else (product.content,)
+    purpose, *others = SENTENCE_END.split(product.description.strip())
+    texts = (product.content, f"{product.name}. {purpose}", purpose, " ".join(others[1:]))
+    return tuple(filter(None, texts)) if purpose else (product.content,)
 
 
 def mean(embeddings: Sequence[Embedding]) -> Embedding:

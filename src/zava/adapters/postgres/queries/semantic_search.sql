@@ -186,12 +186,12 @@ near AS MATERIALIZED (
 ),
 
 -- Words in common say which of the near ones is meant, the more the fewer have them: a word that a third of them have
--- weighs as much as two hundredths of similarity, one that a single one has about five. The nearest stay who they are;
+-- weighs as much as two hundredths of similarity, one that a single one has five to eight. The nearest stay who they are;
 -- only their order changes.
 shared AS (
     SELECT
         described.product_id,
-        0.016 * sum(ln(1 + (found.near_ones - found.having + 0.5) / (found.having + 0.5))) AS weight
+        0.02 * sum(ln(1 + (found.near_ones - found.having + 0.5) / (found.having + 0.5))) AS weight
     FROM (
         SELECT
             word,
