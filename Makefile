@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve test browser quality isolation isolation-long check lock clean
+.PHONY: serve test browser quality isolation isolation-long analyses-long check lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -49,6 +49,10 @@ quality: $(SETUP)
 isolation-long: $(SETUP)
 	@ORACLE_QUERIES=5000 $(BIN)/python -m pytest -q -rP tests/isolation/test_oracle.py
 	@ISOLATION=long $(BIN)/python -m pytest -q --ignore tests/isolation/test_oracle.py tests/isolation
+
+# Thousands of analyses against plain SQL: five minutes, about.
+analyses-long: $(SETUP)
+	@ANALYSES=4000 $(BIN)/python -m pytest -q --timeout 3600 tests/contract/test_analysis_oracle.py
 
 # Format, lint, types and the direction of imports.
 check: $(SETUP)

@@ -62,7 +62,7 @@ MARGIN_SECONDS = 5
 # A query that takes its server process down with it must not be sent again and again.
 SANDBOX_ATTEMPTS = 2
 
-# Of one principal: a file may take 150 MB while it is made.
+# Of one principal: a file takes 150 MB while it is made, and one of nested JSON 600 MB.
 FILES_AT_ONCE = 2
 FILES_WAITING = 2
 
@@ -237,7 +237,7 @@ class Container(containers.DeclarativeContainer):
     )
 
     get_store_performance = providers.Singleton(GetStorePerformance, directory, sales, now)
-    analyze_sales = providers.Singleton(AnalyzeSales, directory, sales, now)
+    analyze_sales = providers.Singleton(AnalyzeSales, directory, sales, products, now)
     compare_stores = providers.Singleton(
         CompareStores,
         directory,
@@ -275,7 +275,8 @@ class Container(containers.DeclarativeContainer):
     file_tools = providers.Callable(
         replace,
         tools,
-        analyze=providers.Singleton(AnalyzeSales, directory, sales, now, most_rows=MOST_FILE_ROWS),
+        analyze=providers.Singleton(AnalyzeSales, directory, sales, products, now, most_rows=MOST_FILE_ROWS),
+        inventory=providers.Singleton(CheckInventory, directory, inventory, products, now, most_rows=MOST_FILE_ROWS),
         query=providers.Callable(
             _if_enabled,
             settings.provided.sandbox.enabled,

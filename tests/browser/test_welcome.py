@@ -96,6 +96,18 @@ def test_store_performance_is_that_of_ones_own_stores(page: Page) -> None:
     assert accessibility_problems(page) == ""
 
 
+def test_a_change_is_told_by_an_arrow_and_without_a_sign(page: Page) -> None:
+    choose(page, "Store performance")
+    changes = ask(page, HEAD_OFFICE).locator("dd.change").all_inner_texts()
+    assert [text for text in changes if not re.fullmatch(r"[▲▼=] [\d,.]+( %| points)?", text)] == []
+    assert changes
+
+
+def test_amounts_of_a_column_have_cents_when_one_of_them_has(page: Page) -> None:
+    page.get_by_label("One SELECT").fill("SELECT * FROM (VALUES (1.5), (20000.25), (3)) AS sold (amount)")
+    assert first_column(ask(page, SEATTLE)) == ["1.50", "20,000.25", "3.00"]
+
+
 def revenue(answer: Locator) -> float:
     figure = answer.locator("dl > div").filter(has=answer.page.get_by_text("Revenue", exact=True)).locator("dd").first
     text = figure.inner_text()
@@ -117,7 +129,7 @@ def test_a_product_is_found_with_the_stock_of_ones_own_stores(page: Page) -> Non
 def test_what_was_sent_and_what_the_assistant_reads_can_be_looked_at(page: Page) -> None:
     answer = ask(page, SEATTLE)
     answer.get_by_text("What the assistant reads").click()
-    expect(answer.get_by_text("1 rows; stores: Seattle")).to_be_visible()
+    expect(answer.get_by_text("1 row; stores: Seattle")).to_be_visible()
     answer.get_by_text("What was sent").click()
     sent = json.loads(answer.locator("pre").last.inner_text())
     assert sent["name"] == "execute_sales_query"

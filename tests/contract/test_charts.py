@@ -47,7 +47,7 @@ CHARTS: dict[str, Chart] = {
         analysis("weekday hour orders", *[(day, hour, day * hour) for day in range(1, 8) for hour in range(8, 20)])
     ),
     "figures": chart_analysis(analysis("revenue orders", (498_123.45, 6_930))),
-    "one figure": Chart("figures", "Title", "Subtitle", figures=(Figure("Revenue", "498k", "▲ 12.4 %"),)),
+    "one figure": Chart("figures", "Title", "Subtitle", figures=(Figure("Revenue", "498,123", "▲ 12.4 %"),)),
 }  # fmt: skip
 
 # What stands in for the process that draws: it answers each line with what an expression makes of it.

@@ -43,8 +43,9 @@ def roll_up(database: TestDatabase) -> int:
 
 
 def _roll_up_month(connection: Connection) -> int:
+    """How many days that were; none while it cannot be done."""
     (days,) = connection.execute("SELECT retail.roll_up_sales()").fetchone() or (0,)
-    return int(days)
+    return int(days or 0)
 
 
 def marks(database: TestDatabase) -> set[tuple[str, date]]:
@@ -290,6 +291,40 @@ def test_a_sale_that_is_being_written_keeps_its_mark(shop: TestDatabase) -> None
         assert _roll_up_month(summing) == 1
         assert marks(shop) == set()
     assert marks(shop) == {("Tacoma", date(2026, 3, 4))}
+
+
+def test_a_sale_of_a_product_that_is_being_moved_is_in_its_new_category(server: EmbeddedPostgres) -> None:
+    shop = tiny_shop_on(server)
+    roll_up(shop)
+    with administrator(shop) as selling, administrator(shop) as moving, moving.transaction():
+        with selling.transaction():
+            selling.execute(
+                """
+                INSERT INTO retail.order_items
+                    (store_id, order_id, line_no, order_date, product_id, quantity, unit_price, unit_cost, line_total)
+                SELECT store_id, order_id, 77, order_date, %(chisel)s, 1, 10, 5, 10
+                FROM retail.orders
+                WHERE store_id = %(tacoma)s AND order_date = '2026-03-04'
+                """,
+                {"tacoma": identify("Tacoma"), "chisel": identify("Wood chisel")},
+            )
+            moving.execute(CHANGES["a product of another category"][0])
+        # The sale is there now, and its product is still in the old category.
+        roll_up(shop)
+    roll_up(shop)
+    with administrator(shop) as connection:
+        moved = connection.execute(
+            """
+            SELECT revenue
+            FROM retail.sales_by_category AS summed
+            INNER JOIN retail.product_types AS product_type ON summed.category_id = product_type.category_id
+            INNER JOIN retail.products AS product ON product_type.product_type_id = product.product_type_id
+            WHERE product.name = 'Wood chisel' AND summed.store_id = %s AND summed.day = '2026-03-04'
+            """,
+            [identify("Tacoma")],
+        ).fetchall()
+    # Ten tins of paint were sold that day.
+    assert moved == [(310 + 10,)]
 
 
 def test_two_do_not_sum_at_once(shop: TestDatabase) -> None:

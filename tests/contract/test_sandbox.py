@@ -129,6 +129,21 @@ async def test_numbers_of_a_file_keep_all_of_their_digits(tiny_database: TestDat
     ]
 
 
+@pytest.mark.parametrize("number", ["1e30000000", "-1E+999999999999999999999", "1e-30000000", "0e30000000"])
+async def test_a_short_text_that_means_millions_of_digits_stays_a_text_in_files(
+    tiny_database: TestDatabase, number: str
+) -> None:
+    async with sandbox_of(tiny_database) as sandbox:
+        query = f"SELECT '{number}'::json, '[{number}]'::json"
+        table = await sandbox.execute_sales_query(SEATTLE, query, for_file=True)
+    assert table.rows == ((number, [number]),)
+
+
+async def test_a_number_that_is_too_large_for_json_stays_a_text(tiny_database: TestDatabase) -> None:
+    table = await ask(tiny_database, "SELECT '1e999'::json, '[-1e999]'::json, 1e308::float8")
+    assert table.rows == (("1e999", ["-1e999"], 1e308),)
+
+
 async def test_the_guard_stands_before_files_too(tiny_database: TestDatabase) -> None:
     async with sandbox_of(tiny_database) as sandbox:
         with pytest.raises(QueryRefusedError):

@@ -1,5 +1,6 @@
 """Which metrics split by which dimensions, what they are compared with, and what is said of nonsense."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -9,13 +10,13 @@ from typing import Any
 import pytest
 
 from tests import tiny_shop
-from tests.fakes import FakeSalesRepository, FakeStoreDirectory
+from tests.fakes import FakeProductRepository, FakeSalesRepository, FakeStoreDirectory
 from tests.tiny_shop import PersonRow
 from zava.core.analysis import DIMENSIONS
-from zava.core.errors import AuthorizationError, ValidationError
+from zava.core.errors import AuthorizationError, NotFoundError, ValidationError, ZavaError
 from zava.core.metrics import ANALYSIS_METRICS, METRICS
-from zava.core.model import AnalysisFigures, AnalysisQuery, Principal
-from zava.core.use_cases.analyze_sales import AnalyzeSales, SalesAnalysis
+from zava.core.model import AnalysisFigures, AnalysisQuery, Principal, Slice
+from zava.core.use_cases.analyze_sales import ZERO, AnalyzeSales, SalesAnalysis
 from zava.core.use_cases.get_store_performance import GetStorePerformance
 
 # Ten in the evening of 31 March in Seattle.
@@ -29,7 +30,7 @@ async def analyze(
     person: PersonRow = tiny_shop.SEATTLE,
     **others: Any,  # noqa: ANN401 - whatever the use case takes
 ) -> SalesAnalysis:
-    use_case = AnalyzeSales(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW)
+    use_case = AnalyzeSales(FakeStoreDirectory(), FakeSalesRepository(), FakeProductRepository(), lambda: NOW)
     return await use_case(person.principal, metrics, group_by=group_by, period=period, **others)
 
 
@@ -101,6 +102,23 @@ async def test_slices_of_time_stand_beside_their_counterparts() -> None:
     ]
 
 
+@pytest.mark.parametrize("order", [(28, 29), (29, 28)])
+async def test_the_29th_of_february_stands_beside_no_other_day(order: tuple[int, int]) -> None:
+    class LeapYear(FakeSalesRepository):
+        async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
+            figures = await super().analyze(principal, replace(query, dimensions=()))
+            if query.days.first_day.year != 2024:
+                return replace(figures, slices=())
+            days = [Slice((date(2024, 2, day),), replace(ZERO, revenue=Decimal(day))) for day in order]
+            return replace(figures, slices=tuple(days))
+
+    use_case = AnalyzeSales(FakeStoreDirectory(), LeapYear(), FakeProductRepository(), lambda: NOW)
+    result = await use_case(
+        tiny_shop.SEATTLE.principal, ["revenue"], group_by=["day"], period="2025-Q1", compare_to="previous_year"
+    )
+    assert [(row["day"], row["revenue_previous"]) for row in by_name(result)] == [(date(2025, 2, 28), 28)]
+
+
 @pytest.mark.parametrize(
     ("compare_to", "dimension"),
     [
@@ -147,7 +165,7 @@ class Upside(FakeSalesRepository):
 async def test_equal_rows_come_in_the_order_of_their_names_whichever_way_the_others_run(order_by: str | None) -> None:
     for sales in (FakeSalesRepository(), Upside()):
         rows = by_name(
-            await AnalyzeSales(FakeStoreDirectory(), sales, lambda: NOW)(
+            await AnalyzeSales(FakeStoreDirectory(), sales, FakeProductRepository(), lambda: NOW)(
                 tiny_shop.HEAD_OFFICE.principal, ["units"], group_by=["product"], period="2026-03", order_by=order_by
             )
         )
@@ -176,6 +194,32 @@ async def test_days_without_sales_have_a_row_of_zeros() -> None:
 async def test_a_metric_that_is_not_offered_is_answered_with_the_nearest_thing(name: str, words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         await analyze([name])
+
+
+@pytest.mark.parametrize(("filters", "written"), [({"store": ["seattle"]}, 3), ({"category": [" paint "]}, 1)])
+async def test_stores_and_categories_of_filters_may_be_written_carelessly(
+    filters: dict[str, list[str]], written: int
+) -> None:
+    (row,) = by_name(await analyze(["orders"], filters=filters))
+    assert row["orders"] == written
+
+
+@pytest.mark.parametrize(
+    ("person", "filters", "error", "message"),
+    [
+        (tiny_shop.SEATTLE, {"store": ["Seattle", "Tacoma"]}, AuthorizationError, "You may ask for: Seattle."),
+        (tiny_shop.SEATTLE, {"store": ["Atlantis"]}, AuthorizationError, "You may ask for: Seattle."),
+        (tiny_shop.HEAD_OFFICE, {"store": ["Atlantis"]}, NotFoundError, "The stores are: "),
+        (tiny_shop.SEATTLE, {"category": ["Hand"]}, NotFoundError, "Did you mean Hand tools?"),
+        (tiny_shop.SEATTLE, {"product_type": ["Toys"]}, NotFoundError, "There are: Hand tools, Paint."),
+    ],
+)
+async def test_a_store_or_category_that_is_none_does_not_pass_for_one_without_sales(
+    person: PersonRow, filters: dict[str, list[str]], error: type[ZavaError], message: str
+) -> None:
+    with pytest.raises(error) as refused:
+        await analyze(filters=filters, person=person)
+    assert message in refused.value.message
 
 
 async def test_filters_say_what_counts() -> None:
@@ -222,3 +266,23 @@ def test_every_metric_and_dimension_says_what_it_is() -> None:
     for dimension in DIMENSIONS.values():
         assert dimension.definition.endswith(".")
         assert dimension.facts
+
+
+@pytest.mark.parametrize(
+    ("filters", "says"),
+    [
+        ({"region": ["Puget"]}, "no region 'Puget'. There are: Puget Sound"),
+        ({"channel": ["web"]}, "There are: online, shop"),
+        ({"weekday": ["Monday"]}, "There are: 1, 2, 3, 4, 5, 6, 7"),
+    ],
+)
+async def test_a_value_that_is_none_is_refused_rather_than_answered_with_nothing(
+    filters: dict[str, list[str]], says: str
+) -> None:
+    with pytest.raises(ValidationError, match=re.escape(says)):
+        await analyze(filters=filters)
+
+
+async def test_a_period_before_the_first_store_opened_is_refused() -> None:
+    with pytest.raises(ValidationError, match="the first of yours opened on 2025-01-01"):
+        await analyze(period="2019")

@@ -17,7 +17,7 @@ from tests.charted import (
     analysis,
     period,
 )
-from tests.fakes import FakeSalesRepository, FakeStoreDirectory
+from tests.fakes import FakeProductRepository, FakeSalesRepository, FakeStoreDirectory
 from tests.tiny_shop import PersonRow
 from zava.core.chart_texts import before_words, change_text, days_text, label, moment_text, short
 from zava.core.charting import chart_analysis, chart_comparison, chart_performance
@@ -72,7 +72,7 @@ async def test_performance_without_a_period_before_or_without_sales_claims_no_ch
 
 
 async def test_what_analyze_sales_answers_is_drawn() -> None:
-    use_case = AnalyzeSales(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW)
+    use_case = AnalyzeSales(FakeStoreDirectory(), FakeSalesRepository(), FakeProductRepository(), lambda: NOW)
     result = await use_case(
         tiny_shop.HEAD_OFFICE.principal, ["revenue", "orders"], group_by=["store"], period="2026-03", totals=True
     )
@@ -340,10 +340,10 @@ def test_the_alternative_text_holds_the_finding() -> None:
         ("999.99", "999.99", "999.99"),
         ("1000.4", "1,000", "1,000"),
         ("9999", "9,999", "9,999"),
-        ("10000", "10k", "10k"),
-        ("498123.45", "498k", "498k"),
-        ("999499", "999k", "999k"),
-        ("999500", "1.00M", "1.00M"),
+        ("10462.40", "10,462", "10,462"),
+        ("498123.45", "498,123", "498,123"),
+        ("999999.4", "999,999", "999,999"),
+        ("999999.5", "1.00M", "1.00M"),
         ("1234567", "1.23M", "1.23M"),
         ("-1234567", "-1.23M", "-1.23M"),
         ("994999999", "995.00M", "995.00M"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests import tiny_shop
-from tests.fakes import AS_OF, BUSINESS, FakeSalesRepository, FakeStoreDirectory
+from tests.fakes import AS_OF, BUSINESS, FakeProductRepository, FakeSalesRepository, FakeStoreDirectory
 from tests.tiny_shop import PersonRow, identify
 from zava.core.errors import AuthorizationError, ValidationError
 from zava.core.metrics import ANALYSIS_METRICS, CHAIN_METRICS
@@ -102,7 +102,7 @@ async def test_stores_are_ranked_by_the_first_metric_the_highest_first() -> None
 
 
 async def test_the_figures_are_those_of_an_analysis_by_store() -> None:
-    analyze = AnalyzeSales(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW)
+    analyze = AnalyzeSales(FakeStoreDirectory(), FakeSalesRepository(), FakeProductRepository(), lambda: NOW)
     names = list(ANALYSIS_METRICS)
     for metrics in (names[:8], names[8:]):
         analysis = await analyze(
@@ -198,7 +198,7 @@ async def test_the_online_store_counts_but_has_no_rank_and_is_no_outlier() -> No
     assert rows["Online"]["revenue_share_percent"] == Decimal("93.8")
     assert result.totals["revenue"] == 960
     assert result.outliers == {}
-    assert "Online, so without a rank and never an outlier: Online." in result.notes
+    assert "Online shops have no rank and are never outliers: Online." in result.notes
 
 
 @pytest.mark.parametrize(

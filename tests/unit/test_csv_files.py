@@ -1,11 +1,13 @@
 """Answers as CSV, as a client sees them: the link that comes with an answer, and the file behind it."""
 
+import asyncio
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from threading import Event
 from typing import Any
 
 import pytest
@@ -16,17 +18,26 @@ from mcp_types import ResourceLink, TextContent, TextResourceContents
 from starlette.testclient import TestClient
 
 from tests import tiny_shop
-from tests.fakes import STORES_QUERY, FakeSalesRepository, FakeSandbox, FakeStoreDirectory
+from tests.fakes import (
+    STORES_QUERY,
+    FakeInventoryRepository,
+    FakeProductRepository,
+    FakeSalesRepository,
+    FakeSandbox,
+    FakeStoreDirectory,
+)
 from tests.tiny_shop import PersonRow
 from tests.unit.test_tools import NOW, retail_tools
 from zava.adapters.mcp.csv_files import CsvFiles, csv_text
 from zava.adapters.mcp.identity import KnownTokens
-from zava.adapters.mcp.pipeline import Pipeline
+from zava.adapters.mcp.pipeline import Pipeline, ToolSpec
 from zava.adapters.mcp.questions import REFUSAL, SignedQuestions
 from zava.adapters.mcp.server import build_server
+from zava.core.errors import BusyError
 from zava.core.model import MOST_FILE_ROWS, Principal, ResultColumn, Table
 from zava.core.turns import Turns
 from zava.core.use_cases.analyze_sales import AnalyzeSales
+from zava.core.use_cases.check_inventory import CheckInventory
 from zava.core.use_cases.execute_sales_query import ExecuteSalesQuery
 
 BY_CATEGORY = {"metrics": ["revenue", "orders"], "period": "2026-03", "group_by": ["category"]}
@@ -80,7 +91,20 @@ class House:
         tools = replace(retail_tools(), query=None if self.without_sql else ExecuteSalesQuery(self.sandbox, turns))
         large = replace(
             tools,
-            analyze=AnalyzeSales(FakeStoreDirectory(), FakeSalesRepository(), lambda: NOW, most_rows=MOST_FILE_ROWS),
+            analyze=AnalyzeSales(
+                FakeStoreDirectory(),
+                FakeSalesRepository(),
+                FakeProductRepository(),
+                lambda: NOW,
+                most_rows=MOST_FILE_ROWS,
+            ),
+            inventory=CheckInventory(
+                FakeStoreDirectory(),
+                FakeInventoryRepository(),
+                FakeProductRepository(),
+                lambda: NOW,
+                most_rows=MOST_FILE_ROWS,
+            ),
             query=None if self.without_sql else ExecuteSalesQuery(self.sandbox, turns, for_file=True),
         )
         files = CsvFiles(large.specs(), SignedQuestions(self.secret, self.clock), Turns(2, 2, 5))
@@ -138,8 +162,7 @@ def table_of(text: str) -> list[list[str]]:
 
 def written(*values: object, names: Sequence[str] = ()) -> str:
     """The line of a row of these values."""
-    columns = [ResultColumn(name, "text") for name in names or [f"c{n}" for n in range(len(values))]]
-    return csv_text(columns, [values]).split("\r\n", 1)[1]
+    return csv_text(names or [f"c{n}" for n in range(len(values))], [values]).split("\r\n", 1)[1]
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -166,6 +189,18 @@ async def test_a_table_is_read_again_as_csv(tool: str, arguments: dict[str, Any]
 
 def as_number(cell: str) -> object:
     return Decimal(cell) if cell.replace(".", "", 1).lstrip("-").isdigit() else cell
+
+
+async def test_products_at_risk_and_stores_side_by_side_are_tables_too() -> None:
+    house = House()
+    uri = await house.link("check_inventory", {"max_rows": 2}, tiny_shop.HEAD_OFFICE)
+    names, *rows = table_of((await house.read(uri, tiny_shop.HEAD_OFFICE))[0])
+    assert names[:4] == ["risk", "store", "product", "sku"]
+    assert len(rows) > 2
+    uri = await house.link("compare_stores", {"period": "2026-03"}, tiny_shop.HEAD_OFFICE)
+    names, *rows = table_of((await house.read(uri, tiny_shop.HEAD_OFFICE))[0])
+    assert names[:2] == ["store", "revenue"]
+    assert {row[0] for row in rows} == {"Bellevue", "Seattle", "Tacoma"}
 
 
 async def test_an_analysis_that_was_cut_is_whole_in_its_file() -> None:
@@ -228,6 +263,44 @@ def test_a_client_of_a_protocol_that_has_no_links_is_given_none(version: str, ki
             headers={"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": version},
         )
     assert [content["type"] for content in answer.json()["result"]["content"]] == kinds
+
+
+@dataclass(frozen=True)
+class SlowRows:
+    """A table that is written only when it may be."""
+
+    begun: Event = field(default_factory=Event)
+    goes_on: Event = field(default_factory=Event)
+    columns: tuple[ResultColumn, ...] = ()
+    cut: bool = True
+
+    @property
+    def rows(self) -> Iterator[tuple[object, ...]]:
+        self.begun.set()
+        self.goes_on.wait(5)
+        yield ()
+
+
+async def test_who_gives_up_a_file_has_no_turn_for_another_until_it_is_written() -> None:
+    table = SlowRows()
+
+    async def execute_sales_query(principal: Principal) -> Any:  # noqa: ANN401, ARG001 - as tools are
+        return table
+
+    spec = ToolSpec(execute_sales_query, title="", text=str)
+    files = CsvFiles([spec], SignedQuestions(b"a" * 32, lambda: NOW), Turns(1, 0, 5))
+    principal = tiny_shop.SEATTLE.principal
+    question = files.questions.sign(principal, "execute_sales_query", {})
+    assert question
+    reading = asyncio.create_task(files.csv(principal, question))
+    assert await asyncio.to_thread(table.begun.wait, 5)
+    reading.cancel()
+    await asyncio.sleep(0.05)
+    with pytest.raises(BusyError):
+        await files.csv(principal, question)
+    table.goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
 
 
 async def test_an_error_has_no_link() -> None:
@@ -317,7 +390,7 @@ async def test_a_file_is_announced_as_a_template() -> None:
 def test_a_text_that_would_be_a_formula_is_defused(text: str) -> None:
     (row,) = table_of(written(text))
     assert row == [f"'{text}"]
-    (names, _) = table_of(csv_text([ResultColumn(text, "text")], [(1,)]))
+    (names, _) = table_of(csv_text([text], [(1,)]))
     assert names == [f"'{text}"]
 
 
@@ -354,14 +427,13 @@ def test_values_are_written_in_one_way_everywhere(value: object, cell: str) -> N
 
 def test_what_separates_is_quoted_as_rfc_4180_says() -> None:
     assert written('a,"b"', "two\nlines", "plain") == '"a,""b""","two\nlines",plain\r\n'
-    assert csv_text([ResultColumn("a b", "text"), ResultColumn("c,d", "text")], []) == 'a b,"c,d"\r\n'
+    assert csv_text(["a b", "c,d"], []) == 'a b,"c,d"\r\n'
 
 
 def test_whatever_stands_in_a_table_is_read_back() -> None:
     rows = [["a\r\nb", ";", "\\", "'"], ['"', "", " x ", "李"], ["\u2028", "\x0b", "a\tb", "null"]]
-    columns = [ResultColumn(name, "text") for name in "abcd"]
-    assert table_of(csv_text(columns, rows))[1:] == rows
+    assert table_of(csv_text("abcd", rows))[1:] == rows
 
 
 def test_a_column_of_nothing_keeps_its_rows() -> None:
-    assert table_of(csv_text([ResultColumn("a", "text")], [[None], [None]])) == [["a"], [""], [""]]
+    assert table_of(csv_text(["a"], [[None], [None]])) == [["a"], [""], [""]]

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from zava.adapters.postgres.layers import LAYERS
+from zava.demo.catalogue import read_catalogue
 from zava.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +24,7 @@ PLACE = re.compile(r"`((?:src|schema|tests|docs)/[^`:]+)(?::(\w+))?`")
 FILE = re.compile(r"(?<![\w/.])(?:src|schema|tests|docs|adapters|core|commands)/[\w./*-]*\.(?:py|sql|md)\b")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 VARIABLE = re.compile(r"\bZAVA_[A-Z_]*[A-Z]\b")
+SKU = re.compile(r"\b[A-Z]{3,4}-[A-Z]{4}-\d{3}\b")
 MACHINE_PATH = re.compile(r"(?<![\w~.-])/(?:work|root|home|tmp|mnt|Users)\b")
 REGISTRY = re.compile(r"pypi\.org|pythonhosted|registry\.npmjs|--index-url", re.IGNORECASE)
 
@@ -118,3 +120,12 @@ def test_relative_links_resolve(document: str) -> None:
 def test_a_document_tells_nothing_of_the_machine_it_was_written_on(document: str) -> None:
     text = read(document)
     assert MACHINE_PATH.findall(text) + REGISTRY.findall(text) == []
+
+
+def test_every_product_that_is_named_is_sold_in_the_sample_shop() -> None:
+    sold = {product.sku for product in read_catalogue().products}
+    named = [(document, sku) for document in DOCUMENTS for sku in SKU.findall(read(document))]
+    tools = "src/zava/adapters/mcp/tools.py"
+    named += [(tools, sku) for sku in SKU.findall(read(tools))]
+    assert {tools, "README.md"} <= {place for place, _ in named}
+    assert [place for place in named if place[1] not in sold] == []

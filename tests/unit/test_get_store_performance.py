@@ -335,6 +335,11 @@ async def test_five_categories_are_enough_but_the_findings_look_at_all() -> None
     assert performance.insights[0].text.startswith("Gone moved most: -999.00 USD")
 
 
+@pytest.mark.parametrize(("period", "told"), [("2026-03-01..2026-03-01", True), ("2026-02-28..2026-02-28", False)])
+async def test_stock_as_of_today_is_told_of_periods_that_ended_within_a_month(period: str, *, told: bool) -> None:
+    assert ("stock" in [insight.kind for insight in (await ask(period=period)).insights]) == told
+
+
 async def test_findings_belong_to_the_answer() -> None:
     assert [insight.kind for insight in (await ask()).insights] == [
         "biggest_change",

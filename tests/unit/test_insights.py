@@ -1,6 +1,7 @@
 """What deserves a sentence: each rule on either side of its threshold."""
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -32,6 +33,7 @@ def found(
     current: Totals | None = None,
     stock: tuple[StockAtRisk, ...] = (),
     compared: bool = True,
+    recent: bool = True,
 ) -> tuple[Insight, ...]:
     figures = PerformanceFigures(
         current=current or totals(),
@@ -41,7 +43,7 @@ def found(
         categories=categories,
         stock_at_risk=stock,
     )
-    return find_insights(figures, compared=compared, currency="USD")
+    return find_insights(figures, compared=compared, recent=recent, currency="USD")
 
 
 def kinds(insights: tuple[Insight, ...]) -> list[str]:
@@ -84,18 +86,18 @@ FALLS = {
 @pytest.mark.parametrize("reason", RISES)
 def test_a_rise_names_what_pulled_up_most(reason: str) -> None:
     now, before, price = RISES[reason]
-    assert f"mainly by {reason} (+" in change(category(sales(*now), sales(*before), price)).text
+    assert f"mainly by {reason}: +" in change(category(sales(*now), sales(*before), price)).text
 
 
 @pytest.mark.parametrize("reason", FALLS)
 def test_a_fall_names_what_pulled_down_most(reason: str) -> None:
     now, before, price = FALLS[reason]
-    assert f"mainly by {reason} (-" in change(category(sales(*now), sales(*before), price)).text
+    assert f"mainly by {reason}: -" in change(category(sales(*now), sales(*before), price)).text
 
 
 def test_a_new_category_grew_by_its_units() -> None:
     insight = change(category(sales("80.00", 4), sales()))
-    assert insight.text == "Paint moved most: +80.00 USD, mainly by volume (units sold) (+80.00 USD)."
+    assert insight.text == "Paint moved most: +80.00 USD, mainly by volume (units sold): +80.00 USD."
     assert insight.numbers == {
         "change": Decimal(80),
         "volume_effect": Decimal(80),
@@ -197,7 +199,7 @@ def test_stock_at_risk_is_told_with_its_most_urgent_product() -> None:
     (stock,) = found(stock=(at_risk(), at_risk("Wall paint", "6")))
     assert stock.text == (
         "As of today, 3 products will run out before the supplier can deliver, first Claw hammer in Seattle: "
-        "5 left, enough for 1.3 days, while delivery takes 7."
+        "5 left, enough for 1.3 days, while delivery takes 7 days."
     )
     assert stock.numbers == {
         "products_at_risk": Decimal(3),
@@ -205,6 +207,15 @@ def test_stock_at_risk_is_told_with_its_most_urgent_product() -> None:
         "days_of_cover": Decimal("1.3"),
         "lead_days": Decimal(7),
     }
+
+
+def test_stock_that_is_gone_is_said_to_be_gone() -> None:
+    (stock,) = found(stock=(replace(at_risk(), stock_level=0, days_of_cover=Decimal(0), lead_days=1),))
+    assert stock.text.endswith("in Seattle: none left, while delivery takes 1 day.")
+
+
+def test_todays_stock_is_no_finding_about_a_period_long_ago() -> None:
+    assert found(stock=(at_risk(),), recent=False) == ()
 
 
 def test_one_product_at_risk_is_one_product() -> None:

@@ -138,7 +138,14 @@ def test_a_compatible_server_needs_no_key() -> None:
 
 
 @pytest.mark.parametrize(
-    "variable", ["ZAVA_DATABASE__DSN", "ZAVA_DATABASE__ADMIN_DSN", "ZAVA_EMBEDDING__API_KEY", "ZAVA_TOKEN"]
+    "variable",
+    [
+        "ZAVA_DATABASE__DSN",
+        "ZAVA_DATABASE__ADMIN_DSN",
+        "ZAVA_DATABASE__WRITER_DSN",
+        "ZAVA_EMBEDDING__API_KEY",
+        "ZAVA_TOKEN",
+    ],
 )
 def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, DSN)

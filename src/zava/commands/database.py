@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr
 
 from zava.adapters.embedded.processes import memory_bound
 from zava.adapters.embedded.supervisor import EmbeddedPostgres, default_data_dir
@@ -127,12 +129,25 @@ def _configured(settings: Settings) -> Database:
         )
     return Database(
         access=DatabaseAccess(
-            database.dsn.get_secret_value(),
+            _read_dsn("DSN", database.dsn),
             database.context_key_file,
-            database.writer_dsn.get_secret_value() if database.writer_dsn else None,
+            _read_dsn("WRITER_DSN", database.writer_dsn) if database.writer_dsn else None,
         ),
-        admin_dsn=database.admin_dsn.get_secret_value() if database.admin_dsn else None,
+        admin_dsn=_read_dsn("ADMIN_DSN", database.admin_dsn) if database.admin_dsn else None,
     )
+
+
+def _read_dsn(setting: str, secret: SecretStr) -> str:
+    """The connection string, if it is one: what PostgreSQL says of another repeats it, password included."""
+    dsn = secret.get_secret_value()
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        raise SetupError(
+            f"ZAVA_DATABASE__{setting} is no connection string: write postgresql://user:password@host/database, with "
+            "what is special in a password percent-encoded."
+        ) from None
+    return dsn
 
 
 def _embedded(postgres: EmbeddedPostgres) -> Database:

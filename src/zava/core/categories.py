@@ -1,5 +1,6 @@
 """Which category is meant?"""
 
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from zava.core.checks import check_text
@@ -18,11 +19,24 @@ async def choose_category(products: ProductRepository, principal: Principal, nam
         ValidationError: it is no name.
         NotFoundError: there is no such category.
     """
-    check_text("category", name, most_bytes=MOST_BYTES, empty="leave it out for all")
+    (chosen,) = await choose_categories(products, principal, [name])
+    return chosen
+
+
+async def choose_categories(products: ProductRepository, principal: Principal, names: Sequence[str]) -> tuple[str, ...]:
+    """Each as `choose_category` chooses it."""
+    for name in names:
+        check_text("category", name, most_bytes=MOST_BYTES, empty="leave it out for all")
     known = {known.casefold(): known for known in await products.categories(principal)}
-    if found := known.get(name.strip().casefold()):
+    return tuple(_chosen(known, name.strip().casefold()) for name in names)
+
+
+def _chosen(known: Mapping[str, str], name: str) -> str:
+    if found := known.get(name):
         return found
-    nearest = get_close_matches(name.casefold()[:100], known, n=1)
+    longer = [one for one in known if one.startswith(name)]
+    nearest = longer or get_close_matches(name[:100], known, n=1)
     suggestion = f" Did you mean {known[nearest[0]]}?" if nearest else ""
     listed = ", ".join(list(known.values())[:CATEGORIES_LISTED])
-    raise NotFoundError(f"There is no category of this name.{suggestion} There are: {listed}.")
+    more = f" and {len(known) - CATEGORIES_LISTED} more" if len(known) > CATEGORIES_LISTED else ""
+    raise NotFoundError(f"There is no category of this name.{suggestion} There are: {listed}{more}.")

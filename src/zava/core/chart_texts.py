@@ -12,6 +12,7 @@ from zava.core.periods import ONE_DAY
 from zava.core.use_cases.analyze_sales import WEEKDAYS_BACK, Cell
 
 THOUSAND, MILLION, BILLION = Decimal(1_000), Decimal(1_000_000), Decimal(1_000_000_000)
+HALF = Decimal("0.5")
 MONTHS_OF_A_YEAR = 12
 
 
@@ -102,19 +103,16 @@ def _undrawn(character: str) -> bool:
 
 
 def short(value: Decimal | None, unit: Unit) -> str:
-    """A figure in few characters: 498k, 4,981, 145.49, 33.2 %."""
+    """A figure in few characters: 2.46M, 498,123, 145.49, 33.2 %."""
     if value is None:
         return "none"
     if unit == "percent":
         return f"{value:,} %"
     size = abs(value)
-    for least, divisor, sign in (
-        (BILLION - 5 * MILLION, BILLION, "B"),
-        (MILLION - 500, MILLION, "M"),
-        (10 * THOUSAND, THOUSAND, "k"),
-    ):
+    # Thousands are written out: 47k beside 47k says nothing, and beside 8,536 it looks like less.
+    for least, divisor, sign in ((BILLION - 5 * MILLION, BILLION, "B"), (MILLION - HALF, MILLION, "M")):
         if size >= least:
-            return f"{value / divisor:,.{0 if sign == 'k' else 2}f}{sign}"
+            return f"{value / divisor:,.2f}{sign}"
     if size >= THOUSAND or value == value.to_integral_value():
         return f"{value:,.0f}"
     return f"{value:,.2f}"

@@ -31,23 +31,25 @@ class Insight:
     numbers: dict[str, Decimal]
 
 
-def find_insights(figures: PerformanceFigures, *, compared: bool, currency: str) -> tuple[Insight, ...]:
+def find_insights(figures: PerformanceFigures, *, compared: bool, recent: bool, currency: str) -> tuple[Insight, ...]:
     """What stands out: what moved most and why, margins out of line, returns, stock at risk.
 
     Args:
         figures: a period and, when `compared`, the one before.
         compared: whether there is a period to compare with.
+        recent: whether the period is so near that today's stock belongs to the answer.
         currency: ISO 4217, for the sentences.
     """
-    return tuple(_findings(figures, compared=compared, currency=currency))
+    return tuple(_findings(figures, compared=compared, recent=recent, currency=currency))
 
 
-def _findings(figures: PerformanceFigures, *, compared: bool, currency: str) -> Iterator[Insight]:
+def _findings(figures: PerformanceFigures, *, compared: bool, recent: bool, currency: str) -> Iterator[Insight]:
     if compared:
         yield from _biggest_change(figures.categories, currency)
         yield from _margins(figures.categories, figures.current.revenue)
     yield from _returns(figures, currency)
-    yield from _stock(figures)
+    if recent:
+        yield from _stock(figures)
 
 
 def _biggest_change(categories: Iterable[SliceSales], currency: str) -> Iterator[Insight]:
@@ -60,7 +62,7 @@ def _biggest_change(categories: Iterable[SliceSales], currency: str) -> Iterator
     yield Insight(
         "biggest_change",
         f"{moved.name} moved most: {_signed(_change(moved))} {currency}, mainly by "
-        f"{_REASONS[reason]} ({_signed(effects[reason])} {currency}).",
+        f"{_REASONS[reason]}: {_signed(effects[reason])} {currency}.",
         {"change": _change(moved), **{f"{name}_effect": effect for name, effect in effects.items()}},
     )
 
@@ -103,7 +105,7 @@ def _returns(figures: PerformanceFigures, currency: str) -> Iterator[Insight]:
     if share is not None and share >= RETURNS_PERCENT:
         yield Insight(
             "returns",
-            f"Returns took {share} % of revenue ({returned:,} {currency}).",
+            f"Returns took {share} % of revenue ({returned:,.2f} {currency}).",
             {"returned_amount": returned, "returned_percent": share},
         )
 
@@ -114,11 +116,12 @@ def _stock(figures: PerformanceFigures) -> Iterator[Insight]:
     first = figures.stock_at_risk[0]
     cover = first.days_of_cover.quantize(TENTH, ROUND_HALF_UP)
     products = "product" if first.products_at_risk == 1 else "products"
+    left = f"{first.stock_level:,} left, enough for {cover} days" if first.stock_level > 0 else "none left"
+    delivery = f"{first.lead_days} day" if first.lead_days == 1 else f"{first.lead_days} days"
     yield Insight(
         "stock",
-        f"As of today, {first.products_at_risk} {products} will run out before the supplier can deliver, "
-        f"first {first.product} in {first.store}: {first.stock_level} left, enough for {cover} days, "
-        f"while delivery takes {first.lead_days}.",
+        f"As of today, {first.products_at_risk:,} {products} will run out before the supplier can deliver, "
+        f"first {first.product} in {first.store}: {left}, while delivery takes {delivery}.",
         {
             "products_at_risk": Decimal(first.products_at_risk),
             "stock_level": Decimal(first.stock_level),

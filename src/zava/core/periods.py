@@ -60,9 +60,16 @@ def today_of(business: BusinessSettings, now: datetime) -> date:
 
 
 def resolve_period_of(stores: Iterable[Store], text: str, *, today: date, business: BusinessSettings) -> Period:
-    """As resolve_period; all time begins when the first of these stores opened."""
+    """As resolve_period; all time begins when the first of these stores opened.
+
+    Raises:
+        ValidationError: also when none of them had opened yet.
+    """
     opened_on = min(store.opened_on for store in stores)
-    return resolve_period(text, today=today, business=business, opened_on=opened_on)
+    period = resolve_period(text, today=today, business=business, opened_on=opened_on)
+    if period.elapsed.last_day < min(opened_on, today):
+        raise ValidationError("period", text[:100], f"there was no store yet: the first of yours opened on {opened_on}")
+    return period
 
 
 def resolve_period(text: str, *, today: date, business: BusinessSettings, opened_on: date) -> Period:

@@ -1,14 +1,13 @@
 """Tabular answers as CSV: the link that comes with an answer, and the file when it is read."""
 
-import asyncio
 import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from fastmcp.resources import Resource, ResourceContent, ResourceResult
 
@@ -18,32 +17,41 @@ from zava.adapters.mcp.refusals import answer_or_refuse
 from zava.adapters.mcp.resources import PipelineResource, PipelineTemplate
 from zava.adapters.mcp.schemas import to_json
 from zava.core.errors import NotFoundError, ValidationError
-from zava.core.model import MOST_FILE_ROWS, Principal, ResultColumn
+from zava.core.model import MOST_FILE_ROWS, Principal
+from zava.core.threads import in_thread
 from zava.core.turns import Turns
+from zava.core.use_cases.check_inventory import InventoryCheck, ProductAtRisk
 
 CSV_URI = "zava://csv/{question}"
 CSV_TYPE = "text/csv"
 # One row is read faster than a file is opened.
 LEAST_ROWS = 2
 # The tools whose answers are tables, and what is asked of them for a file in place of what was asked for an answer.
-TABULAR: dict[str, Arguments] = {"analyze_sales": {"limit": MOST_FILE_ROWS}, "execute_sales_query": {}}
+TABULAR: dict[str, Arguments] = {
+    "analyze_sales": {"limit": MOST_FILE_ROWS},
+    "compare_stores": {},
+    "check_inventory": {"max_rows": MOST_FILE_ROWS},
+    "execute_sales_query": {},
+}
 # What spreadsheets take for the beginning of a formula.
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - they take the wide ones too
 
 
-class Tabular(Protocol):
-    """An answer in columns and rows.
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An answer in columns and rows; cut says whether there are more."""
 
-    Attributes:
-        cut: whether there are more rows.
-    """
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    cut: bool
 
-    @property
-    def columns(self) -> Sequence[ResultColumn]: ...
-    @property
-    def rows(self) -> Sequence[Sequence[object]]: ...
-    @property
-    def cut(self) -> bool: ...
+    @classmethod
+    def of(cls, result: Any) -> "Table":  # noqa: ANN401 - of any tabular tool
+        if isinstance(result, InventoryCheck):
+            columns = [field.name for field in fields(ProductAtRisk)]
+            rows = [[getattr(product, name) for name in columns] for product in result.products]
+            return cls(columns, rows, cut=False)
+        return cls([column.name for column in result.columns], result.rows, cut=getattr(result, "cut", False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,10 @@ class CsvFiles:
 
     def link(self, principal: Principal, tool: str, arguments: Arguments, result: Any) -> Link | None:  # noqa: ANN401
         """Where this answer is to be had as a file; None for an answer that is no table, or hardly one."""
-        if tool not in TABULAR or (len(result.rows) < LEAST_ROWS and not result.cut):
+        if tool not in TABULAR:
+            return None
+        table = Table.of(result)
+        if len(table.rows) < LEAST_ROWS and not table.cut:
             return None
         asked = {name: value for name, value in arguments.items() if name not in TABULAR[tool]}
         token = self.questions.sign(principal, tool, asked)
@@ -89,9 +100,9 @@ class CsvFiles:
         except ValidationError:
             raise NotFoundError(REFUSAL) from None
         async with self.turns.of(principal):
-            table: Tabular = await spec.result(principal, {**checked, **TABULAR[tool]})
-            # It takes a second, for which others must not wait.
-            text = await asyncio.to_thread(csv_text, table.columns, table.rows)
+            table = Table.of(await spec.result(principal, {**checked, **TABULAR[tool]}))
+            # It takes seconds, for which others must not wait.
+            text = await in_thread(lambda: csv_text(table.columns, table.rows))
         note = f"Cut short: these are {len(table.rows):,} rows, and there are more." if table.cut else None
         return CsvFile(text, note)
 
@@ -100,14 +111,14 @@ class CsvFiles:
         return ToolSpec(self.csv, title="Answer as CSV", text=lambda file: file.text)
 
 
-def csv_text(columns: Iterable[ResultColumn], rows: Iterable[Sequence[object]]) -> str:
+def csv_text(columns: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
     """The table as RFC 4180 has it, names of columns first. Numbers as they are, dates as ISO 8601, nothing for NULL.
 
     Texts that a spreadsheet would take for a formula have an apostrophe in front.
     """
     written = io.StringIO(newline="")
     writer = csv.writer(written)
-    writer.writerow(_cell(column.name) for column in columns)
+    writer.writerow(map(_cell, columns))
     writer.writerows(map(_cell, row) for row in rows)
     return written.getvalue()
 

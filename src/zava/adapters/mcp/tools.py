@@ -58,6 +58,7 @@ from zava.core.use_cases.semantic_search_products import (
 
 Result = TypeVar("Result")
 
+# Names are listed in the schema and checked by the use case, which knows the nearest to one that is none.
 LONGEST_PERIOD = 30
 LONGEST_CATEGORY = 100
 LONGEST_NAME = 50
@@ -126,20 +127,20 @@ class RetailTools:
         self,
         principal: Principal,
         metrics: Annotated[
-            list[Annotated[str, Field(max_length=LONGEST_NAME)]],
-            Field(min_length=1, max_length=MOST_METRICS, description=", ".join(ANALYSIS_METRICS)),
+            list[Annotated[str, Field(max_length=LONGEST_NAME, json_schema_extra={"enum": [*ANALYSIS_METRICS]})]],
+            Field(min_length=1, max_length=MOST_METRICS, description="Figures"),
         ],
         period: Annotated[str, Field(max_length=LONGEST_PERIOD, description="As get_store_performance")],
         group_by: Annotated[
-            list[Annotated[str, Field(max_length=LONGEST_NAME)]],
-            Field(max_length=MOST_DIMENSIONS, description=", ".join(DIMENSIONS)),
+            list[Annotated[str, Field(max_length=LONGEST_NAME, json_schema_extra={"enum": [*DIMENSIONS]})]],
+            Field(max_length=MOST_DIMENSIONS, description="Dimensions"),
         ] = [],  # noqa: B006 - never changed
         compare_to: Annotated[
             CompareTo | None, Field(description="Other days beside these; previous_year is the same dates")
         ] = None,
         filters: Annotated[
             dict[str, list[Annotated[str, Field(max_length=LONGEST_VALUE)]]],
-            Field(max_length=len(DIMENSIONS), description='Values that count: {"category": ["Paint"]}'),
+            Field(max_length=len(DIMENSIONS), description='Values that count: {"category": ["Paint & Finishes"]}'),
         ] = {},  # noqa: B006 - never changed
         order_by: Annotated[
             str | None, Field(max_length=LONGEST_NAME, description='A column, such as "revenue desc"')
@@ -238,7 +239,7 @@ class RetailTools:
         """Products that go with another one, or that are on the rise.
 
         Orders and sales are those of your own stores. Lift is how many times as often as by chance two products share
-        an order; support counts such orders. Example: {"kind": "bought_together", "product": "PAIN-ROLL-001"}
+        an order; support counts such orders. Example: {"kind": "bought_together", "product": "PNT-ROLL-001"}
         """
         return await self.related(
             principal, kind, product=product, period=period, in_stock_only=in_stock_only, max_rows=max_rows

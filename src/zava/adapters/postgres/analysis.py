@@ -42,17 +42,41 @@ CATEGORIES: LiteralString = "INNER JOIN retail.categories AS category ON part.ca
 BUSINESS: LiteralString = "CROSS JOIN retail.business_settings AS business"
 
 # Rows of the orders themselves; {of row.column} says which stores and days count.
-# Lines join their orders by store and number alone: see store_performance_slices.sql.
+# What is cancelled is taken out, rather than the rest joined: the planner would take the days of a line and those of
+# its order for independent, and expect far too few rows.
 LINES: LiteralString = """
     SELECT
         item.store_id,
         item.order_date AS day,
         item.product_id,
-        sale.ordered_at,
+        item.order_id,
         item.line_total AS revenue,
         item.quantity * item.unit_cost AS cost,
         item.quantity AS units,
         item.discount_amount
+    FROM retail.order_items AS item
+    WHERE {of item.order_date}
+        AND NOT EXISTS (
+            SELECT FROM retail.orders AS sale
+            WHERE sale.store_id = item.store_id
+                AND sale.order_id = item.order_id
+                AND {of sale.order_date}
+                AND sale.status = 'cancelled'
+        )
+"""
+# The same with their orders, which know the hour and the customer.
+LINES_OF_ORDERS: LiteralString = """
+    SELECT
+        item.store_id,
+        item.order_date AS day,
+        item.product_id,
+        item.order_id,
+        item.line_total AS revenue,
+        item.quantity * item.unit_cost AS cost,
+        item.quantity AS units,
+        item.discount_amount,
+        sale.ordered_at,
+        sale.customer_id
     FROM retail.order_items AS item
     INNER JOIN retail.orders AS sale ON item.store_id = sale.store_id AND item.order_id = sale.order_id
     WHERE {of item.order_date} AND {of sale.order_date} AND sale.status <> 'cancelled'
@@ -61,14 +85,6 @@ ORDERS: LiteralString = """
     SELECT sale.store_id, sale.order_date AS day, sale.ordered_at, sale.order_id, sale.customer_id
     FROM retail.orders AS sale
     WHERE {of sale.order_date} AND sale.status <> 'cancelled'
-"""
-# An order may hold several lines of one product.
-ORDERS_OF_PRODUCTS: LiteralString = """
-    SELECT
-        item.store_id, item.order_date AS day, item.product_id, sale.ordered_at, sale.order_id, sale.customer_id
-    FROM retail.order_items AS item
-    INNER JOIN retail.orders AS sale ON item.store_id = sale.store_id AND item.order_id = sale.order_id
-    WHERE {of item.order_date} AND {of sale.order_date} AND sale.status <> 'cancelled'
 """
 # The first of a customer's orders in any store that whoever asks may see.
 FIRST_ORDERS: LiteralString = """
@@ -171,10 +187,11 @@ SOURCES: dict[Fact, Source] = {
     ),
 }
 DISTINCT_ORDERS: LiteralString = "count(DISTINCT (part.store_id, part.order_id))"
+# Where products split, orders are counted by their lines: one may hold several of a product.
 SOURCES_OF_PRODUCTS: dict[Fact, Source] = SOURCES | {
-    "orders": replace(SOURCES["orders"], rows=ORDERS_OF_PRODUCTS, sums={"orders": DISTINCT_ORDERS}),
-    "customers": replace(SOURCES["customers"], rows=ORDERS_OF_PRODUCTS),
-    "returns": replace(SOURCES["returns"], rows=RETURNS_OF_PRODUCTS),
+    "orders": replace(SOURCES["orders"], rows=LINES, sums={"orders": DISTINCT_ORDERS}, tables=SOURCES["lines"].tables),
+    "customers": replace(SOURCES["customers"], rows=LINES_OF_ORDERS, tables=SOURCES["lines"].tables),
+    "returns": replace(SOURCES["returns"], rows=RETURNS_OF_PRODUCTS, tables=("retail.order_items", "retail.returns")),
 }
 
 ANALYSIS: LiteralString = """
@@ -211,7 +228,7 @@ class CompiledAnalysis:
 def compile_analysis(query: AnalysisQuery) -> CompiledAnalysis:
     """The SQL of an analysis."""
     used = {*query.dimensions, *(name for name, _ in query.filters)}
-    sources = SOURCES_OF_PRODUCTS if used & OF_PRODUCTS else SOURCES
+    sources = _sources(used)
     rollup = rollup_for(used, query.days)
     facts = sorted(query.facts)
     rolled = {fact for fact in facts if rollup and _has(rollup, fact, query, sources)}
@@ -243,6 +260,16 @@ def compile_analysis(query: AnalysisQuery) -> CompiledAnalysis:
         tables.add(rollup.table)
     # Closed lists only: what callers wrote is in the parameters.
     return CompiledAnalysis(composed.as_string(), _parameters(query, rollup if rolled else None), tuple(sorted(tables)))
+
+
+def _sources(used: set[str]) -> dict[Fact, Source]:
+    sources = SOURCES_OF_PRODUCTS if used & OF_PRODUCTS else SOURCES
+    if "hour" not in used:
+        return sources
+    return {
+        fact: replace(source, rows=LINES_OF_ORDERS) if source.rows is LINES else source
+        for fact, source in sources.items()
+    }
 
 
 def _parameters(query: AnalysisQuery, rollup: Rollup | None) -> dict[str, object]:

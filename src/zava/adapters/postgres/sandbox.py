@@ -21,6 +21,7 @@ from zava.adapters.postgres.sessions import BEGIN, PrincipalSessions
 from zava.core.errors import BusyError, QueryRefusedError
 from zava.core.model import MOST_FILE_ROWS, Principal, ResultColumn, Table
 from zava.core.ports import Sandbox, SchemaCatalog
+from zava.core.threads import in_thread
 
 Result = TypeVar("Result")
 
@@ -174,12 +175,9 @@ class PostgresSandbox(Sandbox):
         about = json.loads(last_value(opened))
         columns = _columns(described, vector=int(about["vector"] or 0))
         try:
-            # Of a file it takes a second, for which others must not wait.
-            rows, truncated = (
-                await asyncio.to_thread(read_rows, last_value(answered), exact=True)
-                if for_file
-                else read_rows(last_value(answered))
-            )
+            # Of a file it takes seconds, for which others must not wait.
+            text = last_value(answered)
+            rows, truncated = await in_thread(lambda: read_rows(text, exact=True)) if for_file else read_rows(text)
         except RecursionError:
             raise QueryRefusedError("size", "A value of the answer is nested too deeply. Ask for its parts.") from None
         return Table(columns, rows, truncated, tuple(sorted(about["stores"])), datetime.fromisoformat(about["as_of"]))

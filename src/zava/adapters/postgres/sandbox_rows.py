@@ -2,11 +2,14 @@
 
 import json
 from decimal import Decimal
+from math import isinf
 from typing import Any, Literal, TypeAlias, cast
 
 # A longer one is no number that JSON's readers agree on: it stays a text.
 MOST_DIGITS = 300
 LARGEST_EXACT = 2**53
+# '1e1000000' is short, and a million digits when it is written out, which nothing interrupts.
+LARGEST_EXPONENT = 40
 
 Rows: TypeAlias = tuple[tuple[object, ...], ...]
 
@@ -20,6 +23,8 @@ def _number(text: str) -> int | float | str:
     if len(text) > MOST_DIGITS:
         return text
     value = float(text)
+    if isinf(value):  # JSON has none
+        return text
     return int(value) if value.is_integer() and abs(value) < LARGEST_EXACT else value
 
 
@@ -28,7 +33,10 @@ def _whole_number(text: str) -> int | str:
 
 
 def _exact_number(text: str) -> Decimal | str:
-    return Decimal(text) if len(text) < MOST_DIGITS else text
+    if len(text) >= MOST_DIGITS:
+        return text
+    _, _, exponent = text.lower().partition("e")
+    return Decimal(text) if abs(int(exponent or 0)) <= LARGEST_EXPONENT else text
 
 
 _decoder = json.JSONDecoder(object_pairs_hook=_Pairs, parse_float=_number, parse_int=_whole_number)
@@ -40,7 +48,8 @@ def read_rows(answer: str, *, exact: bool = False) -> tuple[Rows, Literal["rows"
 
     Args:
         answer: what came back.
-        exact: whether numbers with a point keep all of their digits, as Decimal.
+        exact: whether numbers with a point keep all of their digits, as Decimal; those that would have very many stay
+            texts.
     """
     decoder = _exact_decoder if exact else _decoder
     rows: list[tuple[object, ...]] = []

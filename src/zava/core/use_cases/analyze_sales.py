@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from zava.core.analysis import DIMENSIONS
+from zava.core.categories import choose_categories
 from zava.core.checks import check_range, check_text
 from zava.core.errors import ValidationError
 from zava.core.metrics import ANALYSIS_METRICS, Metric, change, percent
@@ -15,6 +16,7 @@ from zava.core.model import (
     AnalysisFigures,
     AnalysisQuery,
     DateRange,
+    Directory,
     Fact,
     Principal,
     ResultColumn,
@@ -22,13 +24,14 @@ from zava.core.model import (
 )
 from zava.core.not_offered import not_offered
 from zava.core.periods import Period, resolve_period_of, today_of
-from zava.core.ports import SalesRepository, StoreDirectory
+from zava.core.ports import ProductRepository, SalesRepository, StoreDirectory
 from zava.core.use_cases.get_store_performance import PeriodDates, choose_stores, period_dates
 
 CompareTo: TypeAlias = Literal["previous_period", "previous_year", "previous_year_weekdays"]
 Key: TypeAlias = tuple[str | int | date, ...]
 Cell: TypeAlias = str | int | date | Decimal | None
 Row: TypeAlias = tuple[Cell, ...]
+Filters: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 Named = TypeVar("Named")
 
 MOST_METRICS = 8
@@ -110,6 +113,7 @@ class AnalyzeSales:
 
     directory: StoreDirectory
     sales: SalesRepository
+    products: ProductRepository
     now: Callable[[], datetime]
     most_rows: int = MOST_ROWS
 
@@ -143,7 +147,8 @@ class AnalyzeSales:
 
         Raises:
             ValidationError: a name is unknown, or the combination means nothing. Says what would.
-            AuthorizationError: no store is assigned to the principal.
+            AuthorizationError: no store is assigned to the principal, or one of the filters is not theirs.
+            NotFoundError: there is no store or category of a filter.
         """
         wanted = choose_metrics(metrics)
         dimensions = tuple(
@@ -154,6 +159,7 @@ class AnalyzeSales:
         facts = _facts(wanted, {*dimensions, *(name for name, _ in chosen)})
         directory = await self.directory.stores_of(principal)
         stores = choose_stores(directory, None, principal)
+        chosen = await self._named(principal, directory, chosen)
         business = directory.business
         days = resolve_period_of(stores, period, today=today_of(business, self.now()), business=business)
         others = _compared(days, compare_to, dimensions)
@@ -189,8 +195,9 @@ class AnalyzeSales:
             shift = days.elapsed.first_day - others.first_day
             asked = replace(query, days=others, target_months=whole_months(others))
             before = {
-                _later(one.keys, dimensions, shift, compare_to): one.totals
+                later: one.totals
                 for one in (await self._ask(principal, asked)).slices
+                if (later := _later(one.keys, dimensions, shift, compare_to)) is not None
             }
         everything = await self._everything(principal, query) if totals else None
 
@@ -219,6 +226,24 @@ class AnalyzeSales:
             tables=figures.tables,
             unrolled_days=figures.unrolled_days,
         )
+
+    async def _named(self, principal: Principal, directory: Directory, filters: Filters) -> Filters:
+        """The filters, stores and categories as they are written: a name that is none would pass for no sales."""
+        named = dict(filters)
+        if stores := named.get("store"):
+            named["store"] = tuple(choose_stores(directory, store, principal)[0].name for store in stores)
+        for name in ("category", "product_type"):
+            if values := named.get(name):
+                named[name] = await choose_categories(self.products, principal, values)
+        known = {
+            "region": sorted({store.region for store in directory.stores}),
+            "channel": ["online", "shop"],
+            "weekday": list(map(str, range(1, 8))),
+            "hour": list(map(str, range(24))),
+        }
+        for name in known.keys() & named.keys():
+            named[name] = tuple(_one_of(name, value, known[name]) for value in named[name])
+        return tuple(named.items())
 
     async def _ask(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
         figures = await self.sales.analyze(principal, query)
@@ -261,7 +286,14 @@ def _known(field: str, name: str, known: Mapping[str, Named]) -> Named:
     )
 
 
-def _filters(filters: Mapping[str, Sequence[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _one_of(dimension: str, value: str, known: Sequence[str]) -> str:
+    by_letters = {name.casefold(): name for name in known}
+    if value.casefold() not in by_letters:
+        raise ValidationError("filters", value, f"there is no {dimension} {value!r}. There are: {', '.join(known)}")
+    return by_letters[value.casefold()]
+
+
+def _filters(filters: Mapping[str, Sequence[str]]) -> Filters:
     for name, values in filters.items():
         _known("filters", name, DIMENSIONS)
         if not 1 <= len(values) <= MOST_VALUES:
@@ -319,7 +351,7 @@ def _compared(days: Period, compare_to: CompareTo | None, dimensions: Sequence[s
             f"a {unlike[0]} has no counterpart there; group by {' or '.join(sorted(LINED_UP[compare_to]))}",
         )
     if compare_to == "previous_year":
-        return DateRange(_add_years(days.elapsed.first_day, -1), _add_years(days.elapsed.last_day, -1))
+        return DateRange(_a_year_before(days.elapsed.first_day), _a_year_before(days.elapsed.last_day))
     if compare_to == "previous_year_weekdays":
         back = timedelta(days=WEEKDAYS_BACK)
         return DateRange(days.elapsed.first_day - back, days.elapsed.last_day - back)
@@ -328,8 +360,8 @@ def _compared(days: Period, compare_to: CompareTo | None, dimensions: Sequence[s
     return days.previous
 
 
-def _later(key: Key, dimensions: Sequence[str], shift: timedelta, compare_to: CompareTo | None) -> Key:
-    """The counterpart of an earlier slice."""
+def _later(key: Key, dimensions: Sequence[str], shift: timedelta, compare_to: CompareTo | None) -> Key | None:
+    """The counterpart of an earlier slice; None of a 29 February, which has none a year later."""
 
     def later(name: str, value: str | int | date) -> str | int | date:
         if not DIMENSIONS[name].calendar:
@@ -337,17 +369,20 @@ def _later(key: Key, dimensions: Sequence[str], shift: timedelta, compare_to: Co
         if compare_to != "previous_year":
             return value + shift if isinstance(value, date) else value
         if isinstance(value, date):
-            return _add_years(value, 1)
+            return value.replace(year=value.year + 1)
         return value + 1 if isinstance(value, int) else f"{int(value[:4]) + 1}{value[4:]}"
 
-    return tuple(map(later, dimensions, key))
-
-
-def _add_years(day: date, years: int) -> date:
     try:
-        return day.replace(year=day.year + years)
+        return tuple(map(later, dimensions, key))
+    except ValueError:
+        return None
+
+
+def _a_year_before(day: date) -> date:
+    try:
+        return day.replace(year=day.year - 1)
     except ValueError:  # 29 February
-        return day.replace(year=day.year + years, day=28)
+        return day.replace(year=day.year - 1, day=28)
 
 
 def change_column(metric: Metric) -> str:

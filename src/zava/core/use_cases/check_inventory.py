@@ -85,12 +85,17 @@ class InventoryCheck:
 
 @dataclass(frozen=True)
 class CheckInventory:
-    """Decides what counts as a risk, when the stock will be gone, and how much to order."""
+    """Decides what counts as a risk, when the stock will be gone, and how much to order.
+
+    Attributes:
+        most_rows: that anybody may ask for.
+    """
 
     directory: StoreDirectory
     inventory: InventoryRepository
     products: ProductRepository
     now: Callable[[], datetime]
+    most_rows: int = MOST_ROWS
 
     async def __call__(  # noqa: PLR0913 - as callers may ask
         self,
@@ -110,7 +115,7 @@ class CheckInventory:
             NotFoundError: there is no such category, or no such store for who sees every one.
         """
         check_range("horizon_days", horizon_days, 1, LONGEST_HORIZON)
-        check_range("max_rows", max_rows, 1, MOST_ROWS)
+        check_range("max_rows", max_rows, 1, self.most_rows)
         directory = await self.directory.stores_of(principal)
         chosen = choose_stores(directory, store, principal)
         today = today_of(directory.business, self.now())

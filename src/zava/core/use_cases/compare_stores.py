@@ -270,7 +270,7 @@ def _notes(mine: Sequence[Store], stores: Sequence[Store], alike: Sequence[Store
     if days.previous and (later := [store.name for store in stores if store not in alike]):
         yield f"No change, since not open during all of both periods: {', '.join(later)}."
     if online := [store.name for store in stores if store.is_online]:
-        yield f"Online, so without a rank and never an outlier: {', '.join(online)}."
+        yield f"Online shops have no rank and are never outliers: {', '.join(online)}."
     yield (
         f"Outliers are more than {OUTLIER_DEVIATIONS} median absolute deviations from the median of "
         f"{LEAST_SHOPS_FOR_OUTLIERS} shops or more."

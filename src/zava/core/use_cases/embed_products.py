@@ -55,7 +55,7 @@ class EmbedProducts:
 
 
 def texts_of(product: ProductContent) -> tuple[str, ...]:
-    """What is embedded of it: all that is said, its name with what it is for, that alone, and what else there is to say.
+    """What is embedded: all that is said of it, its name with what it is for, that alone, and what comes later.
 
     The first sentence of a description says what a product is for, which is what people ask. Where a description goes
     on after the second, it tells who needs it and when. Alone with everything else either would drown. Figures are in

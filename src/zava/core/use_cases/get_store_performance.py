@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from zava.core.errors import AuthorizationError, NotFoundError, ValidationError
@@ -14,6 +14,8 @@ from zava.core.ports import SalesRepository, StoreDirectory
 
 LONGEST_STORE_NAME = 100
 STORES_LISTED = 20
+# Stock is known as of now: it is told of periods no older than last month is on its last day.
+RECENT = timedelta(days=31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,12 @@ class GetStorePerformance:
             target=_progress(figures, days),
             top_products=tuple(_seller(product) for product in figures.products),
             top_categories=tuple(_seller(category) for category in figures.categories[:5]),
-            insights=find_insights(figures, compared=days.previous is not None, currency=business.currency),
+            insights=find_insights(
+                figures,
+                compared=days.previous is not None,
+                recent=days.ends_on >= days.today - RECENT,
+                currency=business.currency,
+            ),
         )
 
 

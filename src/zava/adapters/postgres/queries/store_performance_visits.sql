@@ -10,13 +10,18 @@ FROM (
         (2, %(previous_first_day)s::date, %(previous_last_day)s::date)
 ) AS period (place, first_day, last_day)
 CROSS JOIN LATERAL (
+    -- Grouping by hash is several times as fast as count(DISTINCT), which sorts.
     SELECT
-        count(*) AS orders,
-        count(DISTINCT sale.customer_id) AS customers
-    FROM retail.orders AS sale
-    WHERE sale.store_id = ANY (%(stores)s)
-        AND sale.order_date BETWEEN period.first_day AND period.last_day
-        AND sale.status <> 'cancelled'
+        coalesce(sum(customer.orders), 0)::bigint AS orders,
+        count(customer.customer_id) AS customers
+    FROM (
+        SELECT sale.customer_id, count(*) AS orders
+        FROM retail.orders AS sale
+        WHERE sale.store_id = ANY (%(stores)s)
+            AND sale.order_date BETWEEN period.first_day AND period.last_day
+            AND sale.status <> 'cancelled'
+        GROUP BY sale.customer_id
+    ) AS customer
 ) AS sold
 CROSS JOIN LATERAL (
     SELECT sum(goods.refund_amount) AS refunds

@@ -1,10 +1,8 @@
 // Shows the results of tools. Whatever comes from the shop becomes text, never markup.
 
 const NUMBERS = new Set(["int2", "int4", "int8", "numeric", "float4", "float8"]);
-const exact = new Intl.NumberFormat("en-US", { maximumFractionDigits: 20 });
 const format = new Intl.NumberFormat("en-US");
 const days = new Intl.DateTimeFormat("en-US", { dateStyle: "medium", timeZone: "UTC" });
-const signed = new Intl.NumberFormat("en-US", { signDisplay: "exceptZero" });
 
 /** A new element: its attributes, then what is in it, strings as text. */
 export function element(name, attributes = {}, ...children) {
@@ -42,8 +40,14 @@ function table({ columns, rows, row_count, advice }) {
     element("th", { scope: "col", ...(numeric[place] && { class: "number" }) }, column.name));
   // Digits are grouped where numbers are large: a year stays a year.
   const large = columns.map((_, place) => rows.some((row) => Math.abs(row[place]) >= 10_000));
+  // JSON drops zeros at the end. Where one amount of a column has cents, the others have them too.
+  const written = columns.map((_, place) => new Intl.NumberFormat("en-US", {
+    useGrouping: large[place],
+    minimumFractionDigits: Math.min(2, Math.max(0, ...rows.map((row) => decimals(row[place])))),
+    maximumFractionDigits: 20,
+  }));
   const lines = rows.map((row) =>
-    element("tr", {}, ...row.map((value, place) => cell(value, numeric[place], large[place]))));
+    element("tr", {}, ...row.map((value, place) => cell(value, numeric[place] && written[place]))));
   const whole = element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...lines));
   const body = [element("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Rows" }, whole)];
   if (row_count === 0) body.push(element("p", { class: "quiet" }, "No rows: nothing like that in these stores."));
@@ -51,9 +55,13 @@ function table({ columns, rows, row_count, advice }) {
   return { summary: counted(row_count, "row"), body };
 }
 
-function cell(value, numeric, large) {
+function decimals(value) {
+  return /\.(\d+)$/.exec(value)?.[1].length ?? 0;
+}
+
+function cell(value, written) {
   if (value === null) return element("td", { class: "quiet" }, "null");
-  if (numeric) return element("td", { class: "number" }, large ? exact.format(value) : String(value));
+  if (written) return element("td", { class: "number" }, written.format(value));
   return element("td", {}, typeof value === "object" ? JSON.stringify(value) : String(value));
 }
 
@@ -89,9 +97,10 @@ function figure({ value, unit, currency }) {
 
 function change(metric) {
   const arrow = metric.change > 0 ? "▲" : metric.change < 0 ? "▼" : "=";
-  if (metric.unit === "percent") return `${arrow} ${signed.format(metric.change)} points`;
-  if (metric.change_percent === null) return `${arrow} ${signed.format(metric.change)}`;
-  return `${arrow} ${signed.format(metric.change_percent)} %`;
+  const size = (value) => format.format(Math.abs(value));
+  if (metric.unit === "percent") return `${arrow} ${size(metric.change)} points`;
+  if (metric.change_percent === null) return `${arrow} ${size(metric.change)}`;
+  return `${arrow} ${size(metric.change_percent)} %`;
 }
 
 function progress({ revenue_target, reached_percent, days_elapsed_percent }, currency) {
@@ -146,8 +155,8 @@ function counted(number, thing) {
   return `${format.format(number)} ${thing}${number === 1 ? "" : "s"}`;
 }
 
-/** gross_margin_percent becomes "Gross margin percent". */
+/** gross_margin_percent becomes "Gross margin %". */
 export function words(name) {
-  const spaced = name.replaceAll("_", " ");
+  const spaced = name.replace(/_percent$/, " %").replaceAll("_", " ");
   return spaced.charAt(0).toUpperCase() + spaced.slice(1);
 }

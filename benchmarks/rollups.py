@@ -1,0 +1,171 @@
+"""How much faster are sums than orders, and what do they cost whoever writes orders?
+
+Each question is asked of the rollups and of the orders in turn, under the row policies, and the ratio of the two is the
+median over the rounds. Orders are written with and without the triggers that mark their days, in turn too, and removed
+again. Give several data directories to compare shops of several sizes; all of their sales must be summed:
+`zava db rollup`.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+from unittest.mock import patch
+
+import psycopg
+
+from zava.adapters.embedded.supervisor import EmbeddedPostgres
+from zava.adapters.postgres import analysis
+from zava.adapters.postgres.analysis import CompiledAnalysis, compile_analysis
+from zava.adapters.postgres.context import ContextKey
+from zava.core.model import AnalysisQuery, DateRange, Fact
+from zava.demo.personas import PERSONAS
+
+TODAY = datetime.now(UTC).date()
+ALL_YEARS = DateRange(date(2020, 1, 1), TODAY)
+LAST_MONTH = DateRange(
+    (TODAY.replace(day=1) - timedelta(days=1)).replace(day=1), TODAY.replace(day=1) - timedelta(days=1)
+)
+SUMS: frozenset[Fact] = frozenset(("lines", "orders", "returns"))
+LINES: frozenset[Fact] = frozenset(("lines",))
+QUESTIONS: dict[str, tuple[str, AnalysisQuery]] = {
+    "month × store × category, all years": (
+        "demo-head-office",
+        AnalysisQuery(("month", "store", "category"), LINES, (), ALL_YEARS, None, 50_000),
+    ),
+    "month × store, all years": (
+        "demo-head-office",
+        AnalysisQuery(("month", "store"), SUMS, (), ALL_YEARS, None, 50_000),
+    ),
+    "product, all years": ("demo-head-office", AnalysisQuery(("product",), LINES, (), ALL_YEARS, None, 50_000)),
+    "one store, last month": ("demo-store-seattle", AnalysisQuery((), SUMS, (), LAST_MONTH, None, 50_000)),
+    "one store, last month by day": ("demo-store-seattle", AnalysisQuery(("day",), SUMS, (), LAST_MONTH, None, 50_000)),
+}
+ORDER = """
+WITH sold AS (
+    INSERT INTO retail.orders (store_id, order_number, ordered_at, order_date, total_amount, status)
+    SELECT store_id, %(number)s + part, now(), current_date, 10, 'pending'
+    FROM (SELECT store_id FROM retail.stores ORDER BY name LIMIT 1) AS store
+    CROSS JOIN generate_series(1, %(orders)s) AS part
+    RETURNING store_id, order_id, order_date
+)
+SELECT store_id, order_id, order_date FROM sold
+"""
+LINES_OF_ORDERS = """
+INSERT INTO retail.order_items (
+    store_id, order_id, line_no, order_date, product_id, quantity, unit_price, unit_cost, line_total
+)
+SELECT sold.store_id, sold.order_id, line.line_no, sold.order_date, line.product_id, 1, 5, 3, 5
+FROM unnest(%(stores)s::uuid[], %(ids)s::uuid[], %(days)s::date[]) AS sold (store_id, order_id, order_date)
+CROSS JOIN (
+    SELECT product_id, row_number() OVER () AS line_no FROM retail.products ORDER BY sku LIMIT 2
+) AS line
+"""
+FIRST_NUMBER = 900_000_000
+TABLES = ("orders", "order_items", "returns")
+
+
+@contextmanager
+def asking(postgres: EmbeddedPostgres, token: str) -> Iterator[psycopg.Connection[Any]]:
+    """A transaction in which this persona asks, as the server would."""
+    persona = next(persona for persona in PERSONAS if persona.token == token)
+    key = ContextKey.read(postgres.secret_file("context-key"))
+    dsn = postgres.dsn(user="zava_app", password=postgres.secret("zava_app"))
+    with psycopg.connect(dsn) as connection:
+        connection.execute("SELECT access.seal_context(%s)", [key.token(persona.principal_id, now=time.time())])
+        connection.execute("SET LOCAL ROLE zava_reader")
+        connection.execute("SET LOCAL statement_timeout = 0")
+        yield connection
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return (time.perf_counter() - started) * 1000
+
+
+def from_orders(query: AnalysisQuery) -> CompiledAnalysis:
+    with patch.object(analysis, "rollup_for", lambda *_: None):
+        return compile_analysis(query)
+
+
+def ask(postgres: EmbeddedPostgres, rounds: int) -> None:
+    for name, (token, query) in QUESTIONS.items():
+        with asking(postgres, token) as connection:
+            summed, raw = compile_analysis(query), from_orders(query)
+
+            def run(one: CompiledAnalysis, connection: psycopg.Connection[Any] = connection) -> list[Any]:
+                return connection.execute(one.sql, one.parameters).fetchall()
+
+            if sorted(map(str, run(summed))) != sorted(map(str, run(raw))):
+                raise SystemExit(f"{name}: the two answers differ")
+            pairs = [(milliseconds(lambda: run(summed)), milliseconds(lambda: run(raw))) for _ in range(rounds)]  # noqa: B023
+        report(name, "rollup", "orders", pairs, median(two / one for one, two in pairs))
+
+
+def report(name: str, first: str, second: str, pairs: list[tuple[float, float]], times: float) -> None:
+    one, two = (median(column) for column in zip(*pairs, strict=True))
+    print(f"{name:38} {first} {one:8.1f} ms, {second} {two:9.1f} ms, {times:7.2f} times", flush=True)
+
+
+def write(connection: psycopg.Connection[Any], transactions: int, orders: int) -> float:
+    """Milliseconds that it takes to write so many orders of two lines in so many transactions."""
+
+    def work() -> None:
+        for number in range(transactions):
+            with connection.transaction():
+                connection.execute("SET LOCAL ROLE zava_owner")
+                parameters = {"number": FIRST_NUMBER + number * orders, "orders": orders}
+                sold = connection.execute(ORDER, parameters).fetchall()
+                stores, ids, days = (list(column) for column in zip(*sold, strict=True))
+                connection.execute(LINES_OF_ORDERS, {"stores": stores, "ids": ids, "days": days})
+
+    took = milliseconds(work)
+    with connection.transaction():
+        connection.execute("SET LOCAL ROLE zava_owner")
+        connection.execute(
+            """
+            DELETE FROM retail.order_items
+            WHERE order_id IN (SELECT order_id FROM retail.orders WHERE order_number > %s)
+            """,
+            [FIRST_NUMBER],
+        )
+        connection.execute("DELETE FROM retail.orders WHERE order_number > %s", [FIRST_NUMBER])
+    return took
+
+
+def marking(connection: psycopg.Connection[Any], *, enabled: bool) -> None:
+    for table in TABLES:
+        action = "ENABLE" if enabled else "DISABLE"
+        connection.execute(f"ALTER TABLE retail.{table} {action} TRIGGER mark_new".encode())
+
+
+def insert(postgres: EmbeddedPostgres, rounds: int) -> None:
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        for name, transactions, orders in (
+            ("200 transactions of an order", 200, 1),
+            ("a transaction of 5,000 orders", 1, 5000),
+        ):
+            pairs = []
+            for _ in range(rounds):
+                marking(connection, enabled=False)
+                without = write(connection, transactions, orders)
+                marking(connection, enabled=True)
+                pairs.append((write(connection, transactions, orders), without))
+            report(name, "marked", "bare", pairs, median(one / two for one, two in pairs))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-dir", type=Path, nargs="+", required=True)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    for data_dir in given.data_dir:
+        print(data_dir.name)
+        with EmbeddedPostgres(data_dir) as postgres:
+            ask(postgres, given.rounds)
+            insert(postgres, given.rounds)
