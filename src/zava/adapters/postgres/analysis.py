@@ -162,7 +162,7 @@ class Source:
 SOLD: dict[str, LiteralString] = {
     "revenue": "sum(part.revenue)",
     "cost": "sum(part.cost)",
-    "units": "sum(part.units)",
+    "units": "sum(part.units)::bigint",
     "discount_amount": "sum(part.discount_amount)",
 }
 RETURNED: dict[str, LiteralString] = {"returned_amount": "sum(part.returned_amount)"}
@@ -197,18 +197,7 @@ SOURCES_OF_PRODUCTS: dict[Fact, Source] = SOURCES | {
 ANALYSIS: LiteralString = """
 -- What do these facts amount to, by these dimensions?
 WITH {parts}
-SELECT
-    {keys} AS keys,
-    coalesce({revenue}, 0) AS revenue,
-    coalesce({cost}, 0) AS cost,
-    coalesce({units}, 0)::bigint AS units,
-    coalesce({orders}, 0) AS orders,
-    coalesce({customers}, 0) AS customers,
-    coalesce({returned_amount}, 0) AS returned_amount,
-    coalesce({discount_amount}, 0) AS discount_amount,
-    coalesce({repeat_customers}, 0) AS repeat_customers,
-    coalesce({new_customers}, 0) AS new_customers,
-    {revenue_target} AS revenue_target
+SELECT {columns}
 FROM {joined}
 LIMIT %(most)s"""
 
@@ -217,7 +206,7 @@ LIMIT %(most)s"""
 class CompiledAnalysis:
     """The query of an analysis, its parameters, and the tables it reads.
 
-    The query answers a JSON array of keys, and the sums, a row for each slice.
+    The query answers key_1 and so on, and the sums of the facts that are asked for, a row for each slice.
     """
 
     sql: LiteralString
@@ -247,19 +236,20 @@ def compile_analysis(query: AnalysisQuery) -> CompiledAnalysis:
     )
     composed = sql.SQL(ANALYSIS).format(
         parts=sql.SQL(",\n\n").join(parts),
-        keys=sql.SQL("jsonb_build_array({})").format(sql.SQL(", ").join(keys[1:])),
+        columns=sql.SQL(", ").join([*keys[1:], *(_sum(fact, name) for fact in facts for name in sources[fact].sums)]),
         joined=joined,
-        **{
-            name: sql.Identifier(fact, name) if fact in query.facts else sql.SQL("NULL::numeric")
-            for fact, source in SOURCES.items()
-            for name in source.sums
-        },
     )
     tables = {table for fact in facts for table in sources[fact].tables if fact not in rolled}
     if rollup and rolled:
         tables.add(rollup.table)
     # Closed lists only: what callers wrote is in the parameters.
     return CompiledAnalysis(composed.as_string(), _parameters(query, rollup if rolled else None), tuple(sorted(tables)))
+
+
+def _sum(fact: str, name: str) -> sql.Composed:
+    """A sum of a fact, where another may have slices that this one has not."""
+    missing = "{} AS {}" if name == "revenue_target" else "coalesce({}, 0) AS {}"
+    return sql.SQL(missing).format(sql.Identifier(fact, name), sql.Identifier(name))
 
 
 def _sources(used: set[str]) -> dict[Fact, Source]:

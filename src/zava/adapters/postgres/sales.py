@@ -10,7 +10,6 @@ from uuid import UUID
 from zava.adapters.postgres.analysis import compile_analysis
 from zava.adapters.postgres.sessions import Answers, PrincipalSessions, Question
 from zava.adapters.postgres.sql import load
-from zava.core.analysis import DIMENSIONS
 from zava.core.model import (
     AnalysisFigures,
     AnalysisPlan,
@@ -54,17 +53,21 @@ class SliceRow:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisRow:
-    keys: list[str | int]
-    revenue: Decimal
-    cost: Decimal
-    units: int
-    orders: int
-    customers: int
-    returned_amount: Decimal
-    discount_amount: Decimal
-    repeat_customers: int
-    new_customers: int
-    revenue_target: Decimal | None
+    """What is not asked for is not answered."""
+
+    key_1: str | int | date = ""
+    key_2: str | int | date = ""
+    key_3: str | int | date = ""
+    revenue: Decimal = Decimal(0)
+    cost: Decimal = Decimal(0)
+    units: int = 0
+    orders: int = 0
+    customers: int = 0
+    returned_amount: Decimal = Decimal(0)
+    discount_amount: Decimal = Decimal(0)
+    repeat_customers: int = 0
+    new_customers: int = 0
+    revenue_target: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ class PostgresSalesRepository(SalesRepository):
         (rollup,) = answers[ROLLUP]
         slices = tuple(
             Slice(
-                tuple(map(_key, query.dimensions, row.keys)),
+                (row.key_1, row.key_2, row.key_3)[: len(query.dimensions)],
                 Totals(
                     revenue=row.revenue,
                     cost=row.cost,
@@ -142,11 +145,6 @@ class PostgresSalesRepository(SalesRepository):
     async def chain_standing(self, principal: Principal, days: DateRange, least_shops: int) -> Sequence[ChainStanding]:
         parameters = {"first_day": days.first_day, "last_day": days.last_day, "least_shops": least_shops}
         return (await self.sessions.ask(principal, parameters, STANDING))[STANDING]
-
-
-def _key(dimension: str, value: str | int) -> str | int | date:
-    """JSON has no dates."""
-    return date.fromisoformat(str(value)) if DIMENSIONS[dimension].type == "date" else value
 
 
 def _figures(answers: Answers) -> PerformanceFigures:
