@@ -48,8 +48,8 @@ QUESTIONS: dict[str, tuple[str, AnalysisQuery]] = {
 # As one would write it by hand.
 PLAIN: dict[str, str] = {
     "month × store × category, all years": """
-        SELECT date_trunc('month', i.order_date)::date, s.name, c.name, sum(i.line_total), sum(i.quantity * i.unit_cost),
-            sum(i.quantity), sum(i.discount_amount)
+        SELECT date_trunc('month', i.order_date)::date, s.name, c.name,
+            sum(i.line_total), sum(i.quantity * i.unit_cost), sum(i.quantity), sum(i.discount_amount)
         FROM retail.order_items AS i
         JOIN retail.orders AS o USING (store_id, order_id)
         JOIN retail.stores AS s USING (store_id)
