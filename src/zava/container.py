@@ -65,6 +65,8 @@ SANDBOX_ATTEMPTS = 2
 # Of one principal: a file takes 150 MB while it is made, and one of nested JSON 600 MB.
 FILES_AT_ONCE = 2
 FILES_WAITING = 2
+# One may take some hundred megabytes while it is made.
+FILES_IN_ALL = 4
 
 
 def _now() -> datetime:
@@ -288,7 +290,9 @@ class Container(containers.DeclarativeContainer):
         CsvFiles,
         file_tools.provided.specs.call(),
         questions,
-        providers.Singleton(Turns, FILES_AT_ONCE, FILES_WAITING, settings.provided.database.pool_timeout),
+        providers.Singleton(
+            Turns, FILES_AT_ONCE, FILES_WAITING, settings.provided.database.pool_timeout, in_all=FILES_IN_ALL
+        ),
     )
 
     resources = providers.Singleton(RetailResources, directory, get_multiple_table_schemas)

@@ -15,11 +15,21 @@ SEATTLE, TACOMA = tiny_shop.SEATTLE.principal, tiny_shop.TACOMA.principal
 async def test_a_principal_has_so_many_turns_and_another_has_their_own() -> None:
     turns = Turns(at_once=2, waiting=0, patience=5)
     async with turns.of(SEATTLE), turns.of(SEATTLE):
-        with pytest.raises(BusyError, match="2 queries of yours are running already"):
+        with pytest.raises(BusyError, match="Too many such questions are being answered already"):
             await turns.of(SEATTLE).__aenter__()
         async with turns.of(TACOMA):
             pass
     async with turns.of(SEATTLE):
+        pass
+
+
+async def test_all_together_have_a_limit_too_and_who_gives_up_leaves_it_free() -> None:
+    turns = Turns(at_once=1, waiting=1, patience=0.01, in_all=1)
+    async with turns.of(SEATTLE):
+        for _ in range(2):
+            with pytest.raises(BusyError):
+                await turns.of(TACOMA).__aenter__()
+    async with turns.of(TACOMA):
         pass
 
 

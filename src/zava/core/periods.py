@@ -18,7 +18,9 @@ NAMES = (
     "last_month",
     "month_to_date",
     "quarter_to_date",
+    "last_quarter",
     "year_to_date",
+    "last_year",
     "last_30_days",
     "all_time",
 )
@@ -148,7 +150,13 @@ def _month(today: date, months_ago: int = 0) -> tuple[DateRange, date]:
 def _fiscal(today: date, business: BusinessSettings, months: int) -> tuple[DateRange, date]:
     """The fiscal quarter (3) or year (12) that today is in."""
     since_start = (today.month - business.fiscal_year_starts_in) % months
-    return _months(add_months(today.replace(day=1), -since_start), months)
+    return _months(add_months(today, -since_start), months)
+
+
+def _last_fiscal(today: date, business: BusinessSettings, months: int) -> tuple[DateRange, date]:
+    """The one before it, which is over."""
+    _, first_day = _fiscal(today, business, months)
+    return _months(first_day, months)
 
 
 def _fiscal_year_start(year: int, business: BusinessSettings) -> date:
@@ -165,7 +173,9 @@ _NAMED: dict[str, Callable[[date, BusinessSettings], tuple[DateRange, date]]] = 
     "last_month": lambda today, _: _month(today, 1),
     "month_to_date": lambda today, _: _month(today),
     "quarter_to_date": lambda today, business: _fiscal(today, business, 3),
+    "last_quarter": lambda today, business: _last_fiscal(today, business, 3),
     "year_to_date": lambda today, business: _fiscal(today, business, 12),
+    "last_year": lambda today, business: _last_fiscal(today, business, 12),
     "last_30_days": lambda today, _: _days(today - timedelta(days=30), today - ONE_DAY),
 }
 

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from uuid import UUID
 
 from zava.core.errors import BusyError
@@ -24,11 +25,13 @@ class Turns:
         at_once: things under way for one principal.
         waiting: more of them that wait; any further one is refused.
         patience: seconds that one waits.
+        in_all: things under way for everybody together; None where something else bounds them.
     """
 
     at_once: int
     waiting: int
     patience: float
+    in_all: int | None = None
     _queues: dict[UUID, _Queue] = field(default_factory=dict)
 
     @asynccontextmanager
@@ -43,19 +46,22 @@ class Turns:
             raise self._busy()
         queue.present += 1
         try:
-            try:
-                async with asyncio.timeout(self.patience):
-                    await queue.free.acquire()
-            except TimeoutError:
-                raise self._busy() from None
-            try:
+            async with AsyncExitStack() as held:
+                try:
+                    async with asyncio.timeout(self.patience):
+                        for semaphore in (queue.free, *self._everybody):
+                            await held.enter_async_context(semaphore)
+                except TimeoutError:
+                    raise self._busy() from None
                 yield
-            finally:
-                queue.free.release()
         finally:
             queue.present -= 1
             if not queue.present:
                 del self._queues[principal.principal_id]
 
+    @cached_property
+    def _everybody(self) -> tuple[asyncio.Semaphore, ...]:
+        return () if self.in_all is None else (asyncio.Semaphore(self.in_all),)
+
     def _busy(self) -> BusyError:
-        return BusyError(f"{self.at_once} queries of yours are running already. Wait for one of them, then try again.")
+        return BusyError("Too many such questions are being answered already. Wait for one of yours, then try again.")

@@ -104,8 +104,8 @@ class RetailTools:
             Field(
                 max_length=LONGEST_PERIOD,
                 description="today, yesterday, this_week, last_week, this_month, last_month, month_to_date, "
-                "quarter_to_date, year_to_date, last_30_days, all_time, 2026-Q2, 2025-11, 2025, "
-                "or 2026-01-01..2026-03-31",
+                "quarter_to_date, last_quarter, year_to_date, last_year, last_30_days, all_time, 2026-Q2, 2025-11, "
+                "2025, or 2026-01-01..2026-03-31",
             ),
         ],
         store: Annotated[
