@@ -126,9 +126,10 @@ class ClientCaller:
     token: str
 
     async def own_link(self) -> str:
-        """Where there are the names of one's own customers; it has been read."""
+        """Where there are the names of one's own customers, or sales where SQL is refused; it has been read."""
         query = "SELECT first_name, last_name FROM retail.customers"
-        uri = await self._link(QUERY, {"postgresql_query": query})
+        sales = {"metrics": ["revenue"], "period": "all_time", "group_by": ["month"]}
+        uri = await self._link(QUERY, {"postgresql_query": query}) or await self._link("analyze_sales", sales)
         assert uri
         assert (await self.call(Call(READ_LINK, {"uri": uri}))).rows
         return uri
