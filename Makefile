@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve test browser quality isolation isolation-long analyses-long check lock clean
+.PHONY: serve test figures browser quality isolation isolation-long analyses-long check lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -30,7 +30,8 @@ $(SETUP): requirements.lock pyproject.toml | $(BIN)/uv
 
 # Unit, contract and end-to-end tests, against a real PostgreSQL that they start themselves.
 test: $(SETUP)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/isolation --ignore tests/search --ignore tests/browser
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile \
+	  --ignore tests/isolation --ignore tests/search --ignore tests/browser --ignore tests/figures
 
 # The pages, in the Chromium of this machine; skipped where there is none. Pictures of them go to build/pictures.
 browser: $(SETUP)
@@ -40,6 +41,10 @@ browser: $(SETUP)
 # One test at a time: attacks are timed, and two that exhaust the machine at once would be blamed for each other.
 isolation: $(SETUP)
 	@$(BIN)/python -m pytest -q tests/isolation
+
+# Are the figures right to the cent? A hundred questions, parts and wholes, and analyses at random, against plain SQL.
+figures: $(SETUP)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/figures
 
 # How good is the product search? Judged queries with the local model, and `zava embed` from end to end.
 quality: $(SETUP)
@@ -52,7 +57,7 @@ isolation-long: $(SETUP)
 
 # Thousands of analyses against plain SQL: five minutes, about.
 analyses-long: $(SETUP)
-	@ANALYSES=4000 $(BIN)/python -m pytest -q --timeout 3600 tests/contract/test_analysis_oracle.py
+	@ANALYSES=4000 $(BIN)/python -m pytest -q --timeout 3600 tests/figures/test_random_analyses.py
 
 # Format, lint, types and the direction of imports.
 check: $(SETUP)
