@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve test figures browser quality isolation isolation-long analyses-long check lock clean
+.PHONY: serve test e2e figures browser quality isolation isolation-long analyses-long check lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -28,10 +28,13 @@ $(SETUP): requirements.lock pyproject.toml | $(BIN)/uv
 	@$(BIN)/python -m compileall -q src
 	@touch $@
 
-# Unit, contract and end-to-end tests, against a real PostgreSQL that they start themselves.
+# Unit and contract tests, against a real PostgreSQL that they start themselves.
 test: $(SETUP)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile \
-	  --ignore tests/isolation --ignore tests/search --ignore tests/browser --ignore tests/figures
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/contract
+
+# The program as people run it: in a process of its own, asked by real clients.
+e2e: $(SETUP)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/e2e
 
 # The pages, in the Chromium of this machine; skipped where there is none. Pictures of them go to build/pictures.
 browser: $(SETUP)
