@@ -1,6 +1,5 @@
 """Results as JSON, and the JSON Schema that describes them: both derived from the core's own dataclasses."""
 
-from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import date
 from decimal import Decimal
@@ -43,21 +42,17 @@ def schema_of(result_type: type) -> dict[str, Any]:
     """
     schema = TypeAdapter(result_type).json_schema(mode="serialization", schema_generator=ShortSchema)
     # The text of a prompt or a page, and the values of a completion, have no fields; and nobody lists them.
-    return _outline(schema, schema.get("$defs", {})) if "properties" in schema else schema
+    return _object(schema, schema.get("$defs", {})) if "properties" in schema else schema
 
 
-def _outline(schema: JsonSchemaValue, definitions: dict[str, JsonSchemaValue]) -> JsonSchemaValue:
-    return _object(schema, lambda field: _field(field, definitions))
-
-
-def _object(schema: JsonSchemaValue, outline: Callable[[JsonSchemaValue], JsonSchemaValue]) -> JsonSchemaValue:
-    properties = {name: outline(field) for name, field in schema["properties"].items()}
+def _object(
+    schema: JsonSchemaValue, definitions: dict[str, JsonSchemaValue], *, of_row: bool = False
+) -> JsonSchemaValue:
+    properties = {name: _field(field, definitions, of_row=of_row) for name, field in schema["properties"].items()}
     return {"type": "object", "properties": properties}
 
 
-def _field(
-    schema: JsonSchemaValue, definitions: dict[str, JsonSchemaValue], *, of_row: bool = False
-) -> JsonSchemaValue:
+def _field(schema: JsonSchemaValue, definitions: dict[str, JsonSchemaValue], *, of_row: bool) -> JsonSchemaValue:
     schema = _definition(schema, definitions)
     if "anyOf" in schema:
         possible = [_field(one, definitions, of_row=of_row) for one in schema["anyOf"]]
@@ -68,7 +63,7 @@ def _field(
     if schema.get("type") == "array" and "items" in schema:
         row = _definition(schema["items"], definitions)
         if "properties" in row and not of_row:
-            return {"type": "array", "items": _object(row, lambda field: _field(field, definitions, of_row=True))}
+            return {"type": "array", "items": _object(row, definitions, of_row=True)}
         return {"type": "array"}
     return schema
 

@@ -41,11 +41,8 @@ PRODUCTS: LiteralString = """
 CATEGORIES: LiteralString = "INNER JOIN retail.categories AS category ON part.category_id = category.category_id"
 BUSINESS: LiteralString = "CROSS JOIN retail.business_settings AS business"
 
-# Rows of the orders themselves; {of row.column} says which stores and days count.
-# What is cancelled is taken out, rather than the rest joined: the planner would take the days of a line and those of
-# its order for independent, and expect far too few rows.
-LINES: LiteralString = """
-    SELECT
+# Rows of the orders themselves; {of row.column} says which stores and days count, and {line} is:
+LINE: LiteralString = """
         item.store_id,
         item.order_date AS day,
         item.product_id,
@@ -53,7 +50,11 @@ LINES: LiteralString = """
         item.line_total AS revenue,
         item.quantity * item.unit_cost AS cost,
         item.quantity AS units,
-        item.discount_amount
+        item.discount_amount"""
+# What is cancelled is taken out, rather than the rest joined: the planner would take the days of a line and those of
+# its order for independent, and expect far too few rows.
+LINES: LiteralString = """
+    SELECT {line}
     FROM retail.order_items AS item
     WHERE {of item.order_date}
         AND NOT EXISTS (
@@ -66,17 +67,7 @@ LINES: LiteralString = """
 """
 # The same with their orders, which know the hour and the customer.
 LINES_OF_ORDERS: LiteralString = """
-    SELECT
-        item.store_id,
-        item.order_date AS day,
-        item.product_id,
-        item.order_id,
-        item.line_total AS revenue,
-        item.quantity * item.unit_cost AS cost,
-        item.quantity AS units,
-        item.discount_amount,
-        sale.ordered_at,
-        sale.customer_id
+    SELECT {line}, sale.ordered_at, sale.customer_id
     FROM retail.order_items AS item
     INNER JOIN retail.orders AS sale ON item.store_id = sale.store_id AND item.order_id = sale.order_id
     WHERE {of item.order_date} AND {of sale.order_date} AND sale.status <> 'cancelled'
@@ -335,6 +326,7 @@ def _rolled_rows(source: Source, rollup: Rollup) -> sql.Composed:
 
 def _of(rows: LiteralString, days: LiteralString) -> LiteralString:
     """These rows of some days."""
+    rows = rows.replace("{line}", LINE)
     return re.sub(
         r"\{of ((\w+)\.\w+)\}", lambda found: days.replace("{day}", found[1]).replace("{row}", found[2]), rows
     )
