@@ -170,7 +170,7 @@ def _connect(dsn: str, whom: str) -> Iterator[psycopg.Connection[Any]]:
         connection = psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_SECONDS)
     except psycopg.OperationalError as error:
         raise SetupError(
-            f"The database does not let {whom} in: {_first_line(error)}. Check the connection string and the password; "
+            f"The database does not let {whom} in: {first_line(error)}. Check the connection string and the password; "
             "`zava db migrate` makes the login zava_app."
         ) from None
     try:
@@ -181,12 +181,32 @@ def _connect(dsn: str, whom: str) -> Iterator[psycopg.Connection[Any]]:
             "The disk of the database is full. Free space on it and try again: nothing half-made is left behind."
         ) from None
     except psycopg.errors.InsufficientPrivilege as error:
-        raise SetupError(f"The database does not let {whom} do this: {_first_line(error)}.") from None
+        raise SetupError(f"The database does not let {whom} do this: {first_line(error)}.") from None
     except psycopg.OperationalError as error:
-        raise SetupError(f"The database failed: {_first_line(error)}. Try again.") from None
+        raise SetupError(f"The database failed: {first_line(error)}. Try again.") from None
 
 
-def _first_line(error: psycopg.Error) -> str:
+# What a database says that has no roles, schema, tables or functions of Zava's.
+NO_SCHEMA = (
+    psycopg.errors.InvalidParameterValue,
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedTable,
+)
+
+
+@contextmanager
+def failures_of(command: str) -> Iterator[None]:
+    """Says in a sentence what kept this command from its end; it may be run again."""
+    try:
+        yield
+    except NO_SCHEMA:
+        raise SetupError("This database has no Zava schema, or an old one: run `zava db migrate`.") from None
+    except psycopg.Error as error:
+        raise SetupError(f"The database failed: {first_line(error)}. Run `{command}` again.") from None
+
+
+def first_line(error: psycopg.Error) -> str:
     return str(error).splitlines()[0]
 
 

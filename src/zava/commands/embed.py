@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import psycopg
 
 from zava.adapters.postgres.embeddings import PostgresEmbeddingRepository
-from zava.commands.database import Database, open_database
+from zava.commands.database import Database, failures_of, open_database
 from zava.commands.progress import progress_bar
 from zava.container import new_container
 from zava.core.errors import EmbeddingError, SetupError
@@ -80,13 +80,9 @@ async def _index(database: Database, model: EmbeddingModel) -> str:
 async def _repository(database: Database) -> AsyncIterator[PostgresEmbeddingRepository]:
     if database.admin_dsn is None:
         raise SetupError("This needs an administrator of the database: set ZAVA_DATABASE__ADMIN_DSN for this command.")
-    try:
+    with failures_of("zava embed"):
         async with await psycopg.AsyncConnection.connect(database.admin_dsn, autocommit=True) as connection:
             yield PostgresEmbeddingRepository(connection)
-    except (psycopg.errors.InvalidParameterValue, psycopg.errors.UndefinedTable):
-        raise SetupError("This database has no Zava schema, or an old one: run `zava db migrate`.") from None
-    except psycopg.Error as error:
-        raise SetupError(f"The database failed: {str(error).splitlines()[0]}. Run `zava embed` again.") from None
 
 
 def _announce(backlog: Backlog, price: float | None) -> None:

@@ -6,7 +6,7 @@ import logging
 import psycopg
 
 from zava.adapters.postgres.sales_rollup import SalesRollup
-from zava.commands.database import open_database
+from zava.commands.database import failures_of, first_line, open_database
 from zava.core.errors import SetupError
 from zava.settings import Settings
 
@@ -18,14 +18,8 @@ def roll_up(settings: Settings) -> None:
     with open_database(settings) as database:
         if database.access.writer_dsn is None:
             raise SetupError("This needs the login zava_writer: set ZAVA_DATABASE__WRITER_DSN.")
-        try:
+        with failures_of("zava db rollup"):
             days = asyncio.run(SalesRollup(database.access.writer_dsn).bring_up_to_date())
-        except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName):
-            raise SetupError("This database has no Zava schema, or an old one: run `zava db migrate`.") from None
-        except psycopg.Error as error:
-            raise SetupError(
-                f"The database failed: {str(error).splitlines()[0]}. Run `zava db rollup` again."
-            ) from None
     print(f"Summed {days:,} days of stores. The rollups are up to date.")
 
 
@@ -37,7 +31,7 @@ async def keep_rolled_up(rollup: SalesRollup, seconds: float) -> None:
             await rollup.bring_up_to_date()
         except psycopg.Error as error:
             if not fails:
-                logger.warning("Sales are not summed for a while: %s", str(error).splitlines()[0])
+                logger.warning("Sales are not summed for a while: %s", first_line(error))
             fails = True
         else:
             fails = False
