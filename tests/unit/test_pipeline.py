@@ -13,6 +13,8 @@ from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from pydantic import Field
 
+from tests.callers import always
+from zava.adapters.mcp.identity import Caller
 from zava.adapters.mcp.pipeline import Answer, Failure, Pipeline, ToolSpec, structured
 from zava.core import errors
 from zava.core.model import Principal
@@ -56,7 +58,7 @@ def failing(error: BaseException) -> ToolSpec[Any]:
 
 
 async def call(spec: ToolSpec[Any], *, seconds: float = 5.0, **arguments: object) -> Answer[Any] | Failure:
-    return await Pipeline(lambda: ADA, timeout=seconds).call(spec, arguments)
+    return await Pipeline(always(ADA), timeout=seconds).call(spec, arguments)
 
 
 async def failure(spec: ToolSpec[Any], *, seconds: float = 5.0, **arguments: object) -> Failure:
@@ -102,7 +104,7 @@ async def test_a_call_of_nobody_is_refused_before_anything_else() -> None:
         called.append(principal)
         return Echo("nobody", "")
 
-    outcome = await Pipeline(lambda: None, timeout=5).call(spec_of(ask), {"wrong": "arguments"})
+    outcome = await Pipeline(always(None), timeout=5).call(spec_of(ask), {"wrong": "arguments"})
     assert outcome == Failure("AUTHORIZATION_ERROR", "Nobody is asking: a token is needed.", retryable=False)
     assert called == []
 
@@ -127,7 +129,7 @@ async def test_a_call_of_nobody_is_refused_before_anything_else() -> None:
 async def test_arguments_that_are_not_well_formed_name_their_field(
     arguments: dict[str, object], field: str, constraint: str
 ) -> None:
-    outcome = await Pipeline(lambda: ADA, timeout=5).call(spec_of(), arguments)
+    outcome = await Pipeline(always(ADA), timeout=5).call(spec_of(), arguments)
     assert isinstance(outcome, Failure)
     assert (outcome.code, outcome.retryable) == ("VALIDATION_ERROR", False)
     assert outcome.message.startswith(f"Validation failed for {field}: ")
@@ -196,7 +198,7 @@ async def test_an_error_while_the_answer_is_written_is_masked_too(caplog: pytest
 
 
 async def test_an_error_while_finding_out_who_asks_is_masked_too(caplog: pytest.LogCaptureFixture) -> None:
-    def identify() -> Principal:
+    async def identify() -> Caller:
         raise LookupError(SECRET)
 
     outcome = await Pipeline(identify, timeout=5).call(spec_of(), {"word": "hello"})
@@ -252,7 +254,7 @@ async def test_a_refusal_is_logged_with_its_code(caplog: pytest.LogCaptureFixtur
 
 
 async def test_an_argument_that_the_caller_invented_is_named_in_short_and_on_one_line() -> None:
-    outcome = await Pipeline(lambda: ADA, timeout=5).call(spec_of(), {"word": "hello", "x\n" * 5000: 1})
+    outcome = await Pipeline(always(ADA), timeout=5).call(spec_of(), {"word": "hello", "x\n" * 5000: 1})
     assert isinstance(outcome, Failure)
     assert len(outcome.message) < 200
     assert "\n" not in outcome.message

@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel, HttpUrl, SecretStr, ValidationError
 
 from zava.settings import (
+    AuthSettings,
     ComparisonSettings,
     DatabaseSettings,
     EmbeddedSettings,
@@ -227,6 +228,7 @@ def test_settings_cannot_be_changed_once_they_are_read(group: str, setting: str)
         SearchSettings,
         ComparisonSettings,
         HttpSettings,
+        AuthSettings,
         LogSettings,
     ],
 )
@@ -234,7 +236,7 @@ def test_every_setting_and_every_group_says_what_it_is_for(group: type[BaseModel
     assert group.__doc__
     silent = {name for name, field in group.model_fields.items() if not field.description}
     assert silent == (
-        {"database", "sandbox", "embedded", "embedding", "search", "comparison", "http", "log"}
+        {"database", "sandbox", "embedded", "embedding", "search", "comparison", "http", "auth", "log"}
         if group is Settings
         else set()
     )
