@@ -20,7 +20,7 @@ from zava.commands.rollup import keep_rolled_up
 from zava.commands.welcome import plain_welcome, sample_shop_welcome
 from zava.commands.welcome_page import welcome_page
 from zava.container import VERSION, Container, new_container
-from zava.core.errors import EmbeddingError, SetupError, UnavailableError
+from zava.core.errors import EmbeddingError, SetupError, ZavaError
 from zava.core.model import Backlog
 from zava.core.ports import EmbeddingProvider
 from zava.settings import Settings
@@ -69,7 +69,7 @@ async def _check_token(container: Container) -> None:
     """Refuses to start for nobody, rather than every call."""
     try:
         caller = await container.identity().caller()
-    except UnavailableError as error:
+    except ZavaError as error:
         raise SetupError(f"ZAVA_TOKEN cannot be verified: {error}") from None
     if caller is None:
         raise SetupError(

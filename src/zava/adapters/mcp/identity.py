@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from zava.adapters.mcp.json_web_tokens import JsonWebTokens
-from zava.core.errors import UnavailableError
+from zava.core.errors import ZavaError
 from zava.core.model import KnownPrincipal, Principal
 from zava.core.ports import PrincipalDirectory
 from zava.core.scopes import SCOPES
@@ -70,7 +70,7 @@ class Callers(TokenVerifier, ABC):
         """Whose token it is; None for nobody's.
 
         Raises:
-            UnavailableError: nobody can say at present.
+            ZavaError: nobody can say at present.
         """
 
     async def verify_token(self, token: str) -> CallerToken | None:
@@ -207,7 +207,7 @@ class _Bearer(BearerAuthBackend):
     async def authenticate(self, conn: HTTPConnection) -> Credentials | None:
         try:
             accepted: Credentials | None = await super().authenticate(conn)
-        except UnavailableError as error:
+        except ZavaError as error:
             raise AuthenticationError(error.message) from error
         return accepted
 
