@@ -55,10 +55,10 @@ class SigningKey:
         return jwt.encode(claims, self.private, self.algorithm, headers)
 
 
-def claims(subject: str = "ada", **changed: object) -> dict[str, Any]:
+def claims(sub: object = "ada", **changed: object) -> dict[str, Any]:
     """What a good token says, with changes; a claim of None is left out."""
     now = int(time.time())
-    said = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "nbf": now, "exp": now + 300, **changed}
+    said = {"iss": ISSUER, "aud": AUDIENCE, "sub": sub, "iat": now, "nbf": now, "exp": now + 300, **changed}
     return {name: value for name, value in said.items() if value is not None}
 
 

@@ -87,8 +87,9 @@ def headers_of(asked: Any, era: str = ERA, token: str | None = None) -> dict[str
     headers["MCP-Protocol-Version"] = era
     if era == ERA and isinstance(asked, dict):
         headers["Mcp-Method"] = str(asked.get("method"))
-        if name := asked.get("params", {}).get("name") or asked.get("params", {}).get("uri"):
-            headers["Mcp-Name"] = name
+        params = asked.get("params")
+        if isinstance(params, dict) and (name := params.get("name") or params.get("uri")):
+            headers["Mcp-Name"] = str(name)
     return headers | ({"Authorization": f"Bearer {token}"} if token is not None else {})
 
 
@@ -113,7 +114,7 @@ def serving(identity: Callers, settings: HttpSettings | None = None) -> Iterator
         thread.start()
         scheme = "https" if settings.tls_certificate_file else "http"
         try:
-            with httpx2.Client(timeout=20, verify=False) as client:  # noqa: S501 - a certificate of the tests' own
+            with httpx2.Client(timeout=20, verify=False) as client:
                 yield Served(f"{scheme}://127.0.0.1:{port}/mcp", port, client)
         finally:
             uvicorn_server.should_exit = True

@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import jwt
 import pytest
@@ -150,14 +149,16 @@ BAD_CLAIMS = {
 
 @pytest.mark.parametrize("changed", BAD_CLAIMS.values(), ids=BAD_CLAIMS)
 def test_a_token_is_refused_that_is(world: World, changed: dict[str, object]) -> None:
-    assert_refused(world, world.provider.token(**changed))
+    assert_refused(world, world.provider.keys[0].sign(claims(**changed)))
     assert world.server.post(world.provider.token()).status_code == 200
 
 
 @pytest.mark.parametrize("changed", [{"exp": NOW - 5}, {"nbf": NOW + 15}, {"aud": ["account", AUDIENCE]}])
 def test_clocks_may_differ_and_audiences_be_many(world: World, changed: dict[str, object]) -> None:
-    late = {name: value + int(time.time()) - NOW if isinstance(value, int) else value for name, value in changed.items()}
-    assert world.server.post(world.provider.token(**late)).status_code == 200
+    late = {
+        name: value + int(time.time()) - NOW if isinstance(value, int) else value for name, value in changed.items()
+    }
+    assert world.server.post(world.provider.keys[0].sign(claims(**late))).status_code == 200
 
 
 def encoded(part: object) -> str:
@@ -349,7 +350,7 @@ def test_the_server_recovers_with_its_provider(world: World) -> None:
 @pytest.mark.parametrize("era", ERAS)
 def test_who_is_disabled_is_out_within_a_second(world: World, era: str) -> None:
     token = world.provider.token("ada")
-    assert world.server.post(token, era=era).status_code in {200}
+    assert world.server.post(token, era=era).status_code == 200
     del world.directory.subjects["ada"], world.directory.tokens[API_TOKEN]
     world.clock.pass_by(1)
     assert_refused(world, token)

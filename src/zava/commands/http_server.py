@@ -16,6 +16,7 @@ from zava.adapters.mcp.disconnect import DisconnectMiddleware
 from zava.adapters.mcp.identity import Callers
 from zava.adapters.mcp.progress_streams import ProgressStreams
 from zava.adapters.mcp.scoped import ScopeChallenges
+from zava.adapters.web.bodies import WholeBodies
 from zava.adapters.web.connections import ConnectionLimits, bounded
 from zava.core.errors import SetupError
 from zava.settings import HttpSettings, listed
@@ -59,7 +60,7 @@ def http_app(server: FastMCP, identity: Callers, settings: HttpSettings) -> Star
         )
 
     streaming = app(json_response=False)
-    answering = app(*cors, Middleware(ProgressStreams, streaming), json_response=True)
+    answering = app(*cors, Middleware(WholeBodies), Middleware(ProgressStreams, streaming), json_response=True)
     alone = answering.router.lifespan_context
 
     @asynccontextmanager
