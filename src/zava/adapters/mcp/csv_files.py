@@ -59,6 +59,7 @@ class CsvFile:
     """An answer as CSV; note says so when rows are missing."""
 
     text: str
+    rows: int
     note: str | None
 
 
@@ -101,7 +102,7 @@ class CsvFiles:
             # It takes seconds, for which others must not wait.
             text = await in_thread(lambda: csv_text(table.columns, table.rows))
         note = f"Cut short: these are {len(table.rows):,} rows, and there are more." if table.cut else None
-        return CsvFile(text, note)
+        return CsvFile(text, len(table.rows), note)
 
     def scope_of(self, principal: Principal, arguments: Arguments) -> str | None:
         """What one needs to read a file: what the tool needs whose answer it is."""

@@ -363,7 +363,15 @@ class RetailTools:
             ToolSpec(self.check_inventory, title="Inventory check", scope=SALES_READ, text=inventory_text),
             ToolSpec(self.find_order, title="Order", scope=SALES_READ, text=order_text),
             *(
-                [ToolSpec(self.execute_sales_query, title="SQL query", scope=SALES_QUERY, text=query_text)]
+                [
+                    ToolSpec(
+                        self.execute_sales_query,
+                        title="SQL query",
+                        scope=SALES_QUERY,
+                        text=query_text,
+                        sql="postgresql_query",
+                    )
+                ]
                 if self.query
                 else []
             ),
