@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.authorization_server import AUDIENCE, ISSUER, AuthorizationServer, SigningKey, claims
+from tests.clock import Clock
 from tests.e2e.served import API_TOKEN, ERA, HANDSHAKE_ERA, Served, call, message, people, serving
 from tests.fakes import FakePrincipalDirectory
 from tests.tiny_shop import SEATTLE
@@ -31,19 +32,6 @@ METADATA_URL = f"{BASE_URL}/.well-known/oauth-protected-resource/mcp"
 ERAS = [ERA, HANDSHAKE_ERA]
 EVERY_STORE = ["Bellevue", "Seattle", "Tacoma"]
 ALL_SCOPES = " ".join(sorted(SCOPES))
-
-
-@dataclass
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    seconds: float = 1_000
-
-    def __call__(self) -> float:
-        return self.seconds
-
-    def pass_by(self, seconds: float) -> None:
-        self.seconds += seconds
 
 
 @dataclass

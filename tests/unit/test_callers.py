@@ -7,6 +7,7 @@ import pytest
 from fastmcp import Client, FastMCP
 
 from tests.callers import always
+from tests.clock import Clock
 from tests.fakes import STORES_QUERY, FakePrincipalDirectory
 from tests.tiny_shop import HEAD_OFFICE, SEATTLE
 from tests.unit.test_tools import retail_tools
@@ -23,16 +24,6 @@ from zava.core.scopes import PRODUCTS_READ, SALES_QUERY, SALES_READ, SCOPES
 ADA = KnownPrincipal(SEATTLE.principal, frozenset((SALES_READ,)))
 BOSS = KnownPrincipal(HEAD_OFFICE.principal, SCOPES)
 TOKEN = "zava_ada"
-
-
-@dataclass
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    seconds: float = 0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @dataclass
@@ -59,9 +50,9 @@ async def test_an_answer_serves_for_a_second() -> None:
         assert await recent.by_subject("eve") is None
     assert directory.asked == ["ada", TOKEN, "eve"]
     directory.subjects.clear()
-    clock.seconds = 0.99
+    clock.pass_by(0.99)
     assert await recent.by_subject("ada") == ADA
-    clock.seconds = 1
+    clock.pass_by(0.02)
     assert await recent.by_subject("ada") is None
 
 
@@ -77,7 +68,7 @@ async def test_the_second_begins_when_the_directory_is_asked() -> None:
     recent = RecentPrincipals(directory, clock)
     waiting = asyncio.create_task(recent.by_subject("ada"))
     await asyncio.sleep(0)
-    clock.seconds = 1
+    clock.pass_by(1)
     directory.open.set()
     assert await waiting == ADA
     assert await recent.by_subject("ada") == ADA
