@@ -48,8 +48,9 @@ async def _answer_http(container: Container, database: Database, listener: socke
         # The page lets anybody be anybody, so it is the sample shop's alone.
         if database.embedded:
             app.router.routes.extend(welcome_routes(welcome_page(VERSION, url, _program(settings))))
+        config = server_config(app, settings.http)
         print(sample_shop_welcome(url) if database.embedded else plain_welcome(url, settings.auth.issuer), flush=True)
-        await uvicorn.Server(server_config(app, settings.http)).serve(sockets=[listener])
+        await uvicorn.Server(config).serve(sockets=[listener])
 
 
 def _program(settings: Settings) -> Sequence[str]:
