@@ -34,6 +34,7 @@ from zava.core.model import (
     Fact,
     InventoryFindings,
     InventoryQuery,
+    KnownPrincipal,
     Meaning,
     NamedProduct,
     Order,
@@ -69,6 +70,7 @@ from zava.core.ports import (
     EmbeddingRepository,
     InventoryRepository,
     OrderRepository,
+    PrincipalDirectory,
     ProductRepository,
     SalesRepository,
     Sandbox,
@@ -805,3 +807,30 @@ def _in_stock(product: Product) -> bool:
 
 def _percent_alike(embedding: Embedding, content: str) -> int:
     return round(100 * sum(a * b for a, b in zip(embedding, meaning_of(content), strict=True)))
+
+
+@dataclass
+class FakePrincipalDirectory(PrincipalDirectory):
+    """Those who were entered. Whoever is taken out is disabled; a token that is, revoked.
+
+    Attributes:
+        asked: what the directory was asked, in order.
+        failure: raised in place of an answer.
+    """
+
+    subjects: dict[str, KnownPrincipal] = field(default_factory=dict)
+    tokens: dict[str, KnownPrincipal] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    failure: Exception | None = None
+
+    async def by_subject(self, subject: str) -> KnownPrincipal | None:
+        return self._answer(self.subjects, subject)
+
+    async def by_token(self, token: str) -> KnownPrincipal | None:
+        return self._answer(self.tokens, token)
+
+    def _answer(self, known: Mapping[str, KnownPrincipal], name: str) -> KnownPrincipal | None:
+        self.asked.append(name)
+        if self.failure:
+            raise self.failure
+        return known.get(name)

@@ -13,10 +13,11 @@ import pytest
 from pytest_socket import SocketBlockedError
 
 import zava
-from zava.adapters.mcp.identity import KnownTokens
+from zava.adapters.mcp.identity import Caller, KnownTokens
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.container import Container, new_container
 from zava.core.model import Principal
+from zava.core.scopes import SCOPES
 from zava.settings import Settings
 
 PACKAGE = Path(zava.__path__[0])
@@ -123,11 +124,11 @@ def test_settings_reach_the_pool(access: DatabaseAccess, monkeypatch: pytest.Mon
     assert pool.conninfo == access.dsn
 
 
-def test_those_who_may_ask_reach_the_identity(access: DatabaseAccess) -> None:
+async def test_those_who_may_ask_reach_the_identity(access: DatabaseAccess) -> None:
     ada = Principal(UUID(int=1), "Ada")
     identity = new_container(Settings(), access, {"token-ada": ada}, "token-ada").identity()
     assert isinstance(identity, KnownTokens)
-    assert identity.principal() == ada
+    assert await identity.caller() == Caller(ada, SCOPES)
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])

@@ -95,10 +95,13 @@ class Database:
         with self.administration() as connection, progress_bar("Sample shop") as report:
             return open_sample_shop(connection, now=datetime.now(UTC), scale=scale, report=report)
 
-    def principals(self) -> dict[str, Principal]:
-        """Who may ask, by token. The sample shop's personas are accepted nowhere but in the embedded database."""
+    def principals(self) -> dict[str, Principal] | None:
+        """Who may ask, by token. The sample shop's personas are accepted nowhere but in the embedded database.
+
+        None for a database of the operator's own, which knows its principals itself.
+        """
         if self.embedded is None:
-            return {}
+            return None
         return {persona.token: Principal(persona.principal_id, persona.name) for persona in PERSONAS}
 
 
