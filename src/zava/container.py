@@ -30,6 +30,7 @@ from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.inspection import DatabaseInspection, UnfitError
 from zava.adapters.postgres.inventory import PostgresInventoryRepository
 from zava.adapters.postgres.orders import PostgresOrderRepository
+from zava.adapters.postgres.principals import PostgresPrincipalDirectory
 from zava.adapters.postgres.products import PostgresProductRepository
 from zava.adapters.postgres.sales import PostgresSalesRepository
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
@@ -189,6 +190,7 @@ class Container(containers.DeclarativeContainer):
     sandbox_sessions = providers.Singleton(PrincipalSessions, sandbox_pool, key.provider, attempts=SANDBOX_ATTEMPTS)
     inspection = providers.Singleton(DatabaseInspection, pool, VERSION)
 
+    principal_directory = providers.Singleton(PostgresPrincipalDirectory, sessions)
     directory = providers.Singleton(PostgresStoreDirectory, sessions)
     sales = providers.Singleton(PostgresSalesRepository, sessions)
     orders = providers.Singleton(PostgresOrderRepository, sessions)

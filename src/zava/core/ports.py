@@ -18,6 +18,7 @@ from zava.core.model import (
     EmbeddingModel,
     InventoryFindings,
     InventoryQuery,
+    KnownPrincipal,
     Meaning,
     NamedProduct,
     Order,
@@ -266,4 +267,16 @@ class Cache(Protocol):
             compute: works it out.
             ttl: seconds for which a new value is kept; None for as long as the cache keeps others.
         """
+        ...
+
+
+class PrincipalDirectory(Protocol):
+    """Who is known?"""
+
+    async def by_subject(self, subject: str) -> KnownPrincipal | None:
+        """Whom the identity provider calls so; None for nobody, and for who is disabled."""
+        ...
+
+    async def by_token(self, token: str) -> KnownPrincipal | None:
+        """Whose API token this is; None when it is nobody's, has expired or was revoked."""
         ...

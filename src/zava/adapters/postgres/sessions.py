@@ -93,6 +93,23 @@ class PrincipalSessions:
         except psycopg.Error as error:
             raise translate(error, principal, questions[0].sql) from error
 
+    async def ask_as_login(self, parameters: Mapping[str, object], question: Question[Row]) -> list[Row]:
+        """The answer to a question before it is known who asks. The login may call a few functions, and read nothing.
+
+        Raises:
+            ZavaError: what the failure means to the caller.
+        """
+
+        async def ask_once(connection: psycopg.AsyncConnection[Any]) -> list[Row]:
+            async with connection.cursor(row_factory=class_row(question.row)) as cursor:
+                await cursor.execute(question.sql, parameters)
+                return await cursor.fetchall()
+
+        try:
+            return await self._patiently(ask_once)
+        except psycopg.Error as error:
+            raise translate(error, None, question.sql) from error
+
     async def converse(
         self, principal: Principal, conversation: Callable[[psycopg.AsyncConnection[Any], str], Awaitable[Result]]
     ) -> Result:
@@ -103,6 +120,13 @@ class PrincipalSessions:
             UnavailableError: no connection can be made.
             psycopg.Error: PostgreSQL's refusal, or a connection that failed once too often.
         """
+
+        async def converse_once(connection: psycopg.AsyncConnection[Any]) -> Result:
+            return await conversation(connection, self._key.token(principal.principal_id, now=time.time()))
+
+        return await self._patiently(converse_once)
+
+    async def _patiently(self, conversation: Callable[[psycopg.AsyncConnection[Any]], Awaitable[Result]]) -> Result:
         try:
             async for attempt in AsyncRetrying(
                 stop=stop_after_attempt(self._attempts),
@@ -112,7 +136,7 @@ class PrincipalSessions:
                 reraise=True,
             ):
                 with attempt:
-                    return await self._converse_once(principal, conversation)
+                    return await self._once(conversation)
         except PoolTimeout as error:
             # Either all connections are at work, or none can be made.
             raise BusyError(BUSY) if self._at_work else UnavailableError(UNAVAILABLE) from error
@@ -134,13 +158,11 @@ class PrincipalSessions:
             await connection.execute("ROLLBACK")
         return Answers({question: await cursor.fetchall() for question, cursor in cursors.items()})
 
-    async def _converse_once(
-        self, principal: Principal, conversation: Callable[[psycopg.AsyncConnection[Any], str], Awaitable[Result]]
-    ) -> Result:
+    async def _once(self, conversation: Callable[[psycopg.AsyncConnection[Any]], Awaitable[Result]]) -> Result:
         async with self._pool.connection() as connection:
             self._at_work += 1
             try:
-                return await conversation(connection, self._key.token(principal.principal_id, now=time.time()))
+                return await conversation(connection)
             finally:
                 self._at_work -= 1
                 if connection.info.transaction_status not in (

@@ -1,0 +1,241 @@
+"""Those who may ask, as an administrator enters them: what can be entered, one by one or from a file."""
+
+import csv
+import io
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Literal, TypeAlias
+
+from zava.core.errors import SetupError
+
+Role: TypeAlias = Literal["store_manager", "regional_manager", "head_office"]
+
+ROLES: tuple[Role, ...] = ("store_manager", "regional_manager", "head_office")
+GRANTS = frozenset({"audit:read", "personal"})
+SCOPES = frozenset({"products:read", "sales:query", "sales:read"})
+
+LONGEST_SUBJECT = 255
+LONGEST_NAME = 100
+
+COLUMNS = ("subject", "name", "role", "stores", "grants", "scopes")
+NEEDED_COLUMNS = COLUMNS[:3]
+SEPARATOR = ";"
+MOST_REASONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person or a machine that may ask.
+
+    Attributes:
+        subject: what the identity provider calls them.
+        role: one of ROLES.
+        stores: names of the stores they see; none for head office, which sees all.
+        grants: of GRANTS, what they may see beyond figures.
+        scopes: of SCOPES, the tools they may use.
+    """
+
+    subject: str
+    name: str
+    role: str
+    stores: frozenset[str] = frozenset()
+    grants: frozenset[str] = frozenset()
+    scopes: frozenset[str] = SCOPES
+
+
+@dataclass(frozen=True, slots=True)
+class EnteredPerson:
+    """A person, and how they stand.
+
+    Attributes:
+        tokens: API tokens that are good at present.
+    """
+
+    person: Person
+    disabled: bool
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entering:
+    """What has to be done so that all of some people are entered as they are given."""
+
+    new: tuple[Person, ...]
+    changed: tuple[Person, ...]
+    same: tuple[Person, ...]
+
+    @property
+    def due(self) -> tuple[Person, ...]:
+        return (*self.new, *self.changed)
+
+
+def is_subject(text: str) -> bool:
+    """Whether somebody may be called so. Nobody is by any other, and PostgreSQL would not take some of them."""
+    return 0 < len(text) <= LONGEST_SUBJECT and text.isprintable() and text == text.strip()
+
+
+def check_person(person: Person, stores: Collection[str]) -> Person:
+    """The person, with the names of their stores as they are written.
+
+    Args:
+        person: to be entered.
+        stores: names of all stores.
+
+    Raises:
+        SetupError: they cannot be entered so; the message gives every reason.
+    """
+    known = {store.casefold(): store for store in stores}
+    reasons = [*_reasons_against(person), *(_no_store(name, stores) for name in _unknown(person.stores, known))]
+    if reasons:
+        raise SetupError("; ".join(reasons))
+    return replace(person, stores=frozenset(known[name.casefold()] for name in person.stores))
+
+
+def read_people(text: str, stores: Collection[str]) -> tuple[Person, ...]:
+    """The people of a CSV file: subject, name, role, and if wanted stores, grants, scopes, several of them with ";".
+
+    Args:
+        text: the file. Its first line names the columns.
+        stores: names of all stores.
+
+    Raises:
+        SetupError: some line cannot be entered; the message gives the reasons by line.
+    """
+    people: dict[str, Person] = {}
+    reasons: list[str] = []
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        columns = _columns(next(rows, []))
+        for row in rows:
+            if not "".join(row).strip():
+                continue
+            try:
+                person = check_person(_read_person(columns, row), stores)
+                if person.subject in people:
+                    raise SetupError(f'"{person.subject}" stands in the file already')  # noqa: TRY301
+                people[person.subject] = person
+            except SetupError as reason:
+                reasons.append(f"line {rows.line_num}: {reason}")
+    except csv.Error as error:
+        reasons.append(f"line {rows.line_num}: it is no CSV: {error}")
+    if reasons:
+        more = f"\n… and {len(reasons) - MOST_REASONS} more lines" if len(reasons) > MOST_REASONS else ""
+        raise SetupError("Nobody was entered:\n" + "\n".join(reasons[:MOST_REASONS]) + more)
+    return tuple(people.values())
+
+
+def entering(people: Iterable[Person], there: Iterable[EnteredPerson]) -> Entering:
+    """What has to be done to enter these people, given who is there. Whether somebody is disabled stays as it is."""
+    known = {entered.person.subject: entered.person for entered in there}
+    new, changed, same = [], [], []
+    for person in people:
+        before = known.get(person.subject)
+        (new if before is None else same if before == person else changed).append(person)
+    return Entering(tuple(new), tuple(changed), tuple(same))
+
+
+def find_person(subject: str, there: Sequence[EnteredPerson]) -> EnteredPerson:
+    """The person of this subject.
+
+    Raises:
+        SetupError: there is none.
+    """
+    for entered in there:
+        if entered.person.subject == subject:
+            return entered
+    nearest = get_close_matches(subject[:LONGEST_SUBJECT], [entered.person.subject for entered in there], n=1)
+    hint = f' Did you mean "{nearest[0]}"?' if nearest else " `zava principals list` shows who is."
+    raise SetupError(f'Nobody is entered as "{subject}".{hint}')
+
+
+def with_rights(person: Person, names: Iterable[str]) -> Person:
+    """The person with these grants and scopes, too."""
+    grants, scopes = _sorted_out(names)
+    return replace(person, grants=person.grants | grants, scopes=person.scopes | scopes)
+
+
+def without_rights(person: Person, names: Iterable[str]) -> Person:
+    """The person without these grants and scopes."""
+    grants, scopes = _sorted_out(names)
+    return replace(person, grants=person.grants - grants, scopes=person.scopes - scopes)
+
+
+def check_names(what: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Makes sure that all of these are known.
+
+    Raises:
+        SetupError: one is not.
+    """
+    for name in names:
+        if name not in known:
+            raise SetupError(_no_such(what, name, known))
+
+
+def _sorted_out(names: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
+    wanted = frozenset(names)
+    check_names("grant or scope", sorted(wanted), GRANTS | SCOPES)
+    return wanted & GRANTS, wanted & SCOPES
+
+
+def _reasons_against(person: Person) -> Iterator[str]:
+    if not is_subject(person.subject):
+        yield f"the subject must be 1 to {LONGEST_SUBJECT} printable characters, without spaces around them"
+    if not (0 < len(person.name) <= LONGEST_NAME and person.name.isprintable()):
+        yield f"the name must be 1 to {LONGEST_NAME} printable characters"
+    yield from (_no_such("grant", name, GRANTS) for name in sorted(person.grants - GRANTS))
+    yield from (_no_such("scope", name, SCOPES) for name in sorted(person.scopes - SCOPES))
+    match person.role, len(person.stores):
+        case "head_office", 1 | 2 | 3 as count if count:
+            yield "head office sees every store: leave out the stores"
+        case "store_manager", count if count != 1:
+            yield "a store_manager has one store; who has several is a regional_manager"
+        case "regional_manager", 0:
+            yield "a regional_manager needs a store at least"
+        case role, _ if role not in ROLES:
+            yield _no_such("role", role, ROLES)
+
+
+def _unknown(names: Iterable[str], known: Collection[str]) -> list[str]:
+    return [name for name in sorted(names) if name.casefold() not in known]
+
+
+def _no_store(name: str, stores: Collection[str]) -> str:
+    return _no_such("store", name, stores) if stores else "there are no stores yet: import the shop first"
+
+
+def _no_such(what: str, name: str, known: Collection[str]) -> str:
+    by_fold = {one.casefold(): one for one in sorted(known)}
+    nearest = get_close_matches(name.casefold()[:LONGEST_NAME], by_fold, n=1)
+    hint = f'did you mean "{by_fold[nearest[0]]}"?' if nearest else f"there are {', '.join(sorted(known)[:MOST_REASONS])}"
+    return f'there is no {what} "{name[:LONGEST_NAME]}": {hint}'
+
+
+def _columns(row: Sequence[str]) -> list[str]:
+    columns = [name.strip().lower() for name in row]
+    missing = [name for name in NEEDED_COLUMNS if name not in columns]
+    unknown = [name for name in columns if name not in COLUMNS]
+    if missing or unknown or len(set(columns)) < len(columns):
+        raise SetupError(
+            f"The first line must name the columns, each once: {', '.join(NEEDED_COLUMNS)}, and if wanted "
+            f"{', '.join(COLUMNS[len(NEEDED_COLUMNS) :])}."
+        )
+    return columns
+
+
+def _read_person(columns: Sequence[str], row: Sequence[str]) -> Person:
+    if len(row) != len(columns):
+        raise SetupError(f"it has {len(row)} fields, and the first line has {len(columns)}")
+    fields = dict(zip(columns, (field.strip() for field in row), strict=True))
+    return Person(
+        subject=fields["subject"],
+        name=fields["name"],
+        role=fields["role"],
+        stores=_several(fields.get("stores", "")),
+        grants=_several(fields.get("grants", "")),
+        scopes=_several(fields.get("scopes", "")) or SCOPES,
+    )
+
+
+def _several(field: str) -> frozenset[str]:
+    return frozenset(name for part in field.split(SEPARATOR) if (name := part.strip()))
