@@ -2,21 +2,23 @@
 
 import csv
 import io
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
-from typing import Literal, TypeAlias
 
 from zava.core.errors import SetupError
 
-Role: TypeAlias = Literal["store_manager", "regional_manager", "head_office"]
-
-ROLES: tuple[Role, ...] = ("store_manager", "regional_manager", "head_office")
+ROLES = ("store_manager", "regional_manager", "head_office")
 GRANTS = frozenset({"audit:read", "personal"})
 SCOPES = frozenset({"products:read", "sales:query", "sales:read"})
+# A grant that is a scope, too: of the tools that read the audit trail.
+TOKEN_SCOPES = SCOPES | {"audit:read"}
 
 LONGEST_SUBJECT = 255
 LONGEST_NAME = 100
+MOST_TOKEN_DAYS = 3650
 
 COLUMNS = ("subject", "name", "role", "stores", "grants", "scopes")
 NEEDED_COLUMNS = COLUMNS[:3]
@@ -58,16 +60,56 @@ class EnteredPerson:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenOrder:
+    """An API token to be issued.
+
+    Attributes:
+        subject: of the principal whose it will be.
+        name: what it is for.
+        scopes: those of the principal that it may use; None for all of them.
+        expires_at: when it ends.
+    """
+
+    subject: str
+    name: str
+    scopes: frozenset[str] | None
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """An API token, as far as anybody may see it.
+
+    Attributes:
+        token_id: its number.
+        principal: the name of whose it is.
+        last_four: its last characters.
+        scopes: as in TokenOrder.
+        state: good, expired, revoked, or disabled as its principal is.
+    """
+
+    token_id: int
+    subject: str
+    principal: str
+    name: str
+    last_four: str
+    scopes: Sequence[str] | None
+    created_at: datetime
+    expires_at: datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entering:
-    """What has to be done so that all of some people are entered as they are given."""
+    """What has to be done so that all of some people are entered as they are given.
+
+    Attributes:
+        same: how many are so already.
+    """
 
     new: tuple[Person, ...]
     changed: tuple[Person, ...]
-    same: tuple[Person, ...]
-
-    @property
-    def due(self) -> tuple[Person, ...]:
-        return (*self.new, *self.changed)
+    same: int
 
 
 def is_subject(text: str) -> bool:
@@ -113,7 +155,7 @@ def read_people(text: str, stores: Collection[str]) -> tuple[Person, ...]:
             try:
                 person = check_person(_read_person(columns, row), stores)
                 if person.subject in people:
-                    raise SetupError(f'"{person.subject}" stands in the file already')  # noqa: TRY301
+                    raise SetupError(f"{person.subject!r} stands in the file already")  # noqa: TRY301
                 people[person.subject] = person
             except SetupError as reason:
                 reasons.append(f"line {rows.line_num}: {reason}")
@@ -128,11 +170,33 @@ def read_people(text: str, stores: Collection[str]) -> tuple[Person, ...]:
 def entering(people: Iterable[Person], there: Iterable[EnteredPerson]) -> Entering:
     """What has to be done to enter these people, given who is there. Whether somebody is disabled stays as it is."""
     known = {entered.person.subject: entered.person for entered in there}
-    new, changed, same = [], [], []
-    for person in people:
-        before = known.get(person.subject)
-        (new if before is None else same if before == person else changed).append(person)
-    return Entering(tuple(new), tuple(changed), tuple(same))
+    wanted = tuple(people)
+    return Entering(
+        new=tuple(person for person in wanted if person.subject not in known),
+        changed=tuple(person for person in wanted if known.get(person.subject, person) != person),
+        same=sum(known.get(person.subject) == person for person in wanted),
+    )
+
+
+def expiry(text: str, now: datetime) -> datetime:
+    """When a token ends, of "90d" or of the last day on which it is good, such as "2027-06-30", in UTC.
+
+    Raises:
+        SetupError: it is neither, or not within ten years from now.
+    """
+    wrong = SetupError(
+        f"{text[:20]!r} is no time to end: write days from now, as in 90d, or the last day, as in 2027-06-30."
+    )
+    if days := re.fullmatch(r"([0-9]{1,4})d", text):
+        end = now + timedelta(days=int(days[1]))
+    else:
+        try:
+            end = datetime.combine(date.fromisoformat(text), time(), UTC) + timedelta(days=1)
+        except (ValueError, OverflowError):
+            raise wrong from None
+    if not now < end <= now + timedelta(days=MOST_TOKEN_DAYS):
+        raise SetupError(f"A token ends after today, and within {MOST_TOKEN_DAYS} days.")
+    return end
 
 
 def find_person(subject: str, there: Sequence[EnteredPerson]) -> EnteredPerson:
@@ -145,8 +209,8 @@ def find_person(subject: str, there: Sequence[EnteredPerson]) -> EnteredPerson:
         if entered.person.subject == subject:
             return entered
     nearest = get_close_matches(subject[:LONGEST_SUBJECT], [entered.person.subject for entered in there], n=1)
-    hint = f' Did you mean "{nearest[0]}"?' if nearest else " `zava principals list` shows who is."
-    raise SetupError(f'Nobody is entered as "{subject}".{hint}')
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else " `zava principals list` shows who is."
+    raise SetupError(f"Nobody is entered as {subject[:LONGEST_SUBJECT]!r}.{hint}")
 
 
 def with_rights(person: Person, names: Iterable[str]) -> Person:
@@ -185,15 +249,14 @@ def _reasons_against(person: Person) -> Iterator[str]:
         yield f"the name must be 1 to {LONGEST_NAME} printable characters"
     yield from (_no_such("grant", name, GRANTS) for name in sorted(person.grants - GRANTS))
     yield from (_no_such("scope", name, SCOPES) for name in sorted(person.scopes - SCOPES))
-    match person.role, len(person.stores):
-        case "head_office", 1 | 2 | 3 as count if count:
-            yield "head office sees every store: leave out the stores"
-        case "store_manager", count if count != 1:
-            yield "a store_manager has one store; who has several is a regional_manager"
-        case "regional_manager", 0:
-            yield "a regional_manager needs a store at least"
-        case role, _ if role not in ROLES:
-            yield _no_such("role", role, ROLES)
+    if person.role not in ROLES:
+        yield _no_such("role", person.role, ROLES)
+    elif person.role == "head_office" and person.stores:
+        yield "head office sees every store: leave out the stores"
+    elif person.role == "store_manager" and len(person.stores) != 1:
+        yield "a store_manager has one store; who has several is a regional_manager"
+    elif person.role == "regional_manager" and not person.stores:
+        yield "a regional_manager needs a store at least"
 
 
 def _unknown(names: Iterable[str], known: Collection[str]) -> list[str]:
@@ -207,8 +270,10 @@ def _no_store(name: str, stores: Collection[str]) -> str:
 def _no_such(what: str, name: str, known: Collection[str]) -> str:
     by_fold = {one.casefold(): one for one in sorted(known)}
     nearest = get_close_matches(name.casefold()[:LONGEST_NAME], by_fold, n=1)
-    hint = f'did you mean "{by_fold[nearest[0]]}"?' if nearest else f"there are {', '.join(sorted(known)[:MOST_REASONS])}"
-    return f'there is no {what} "{name[:LONGEST_NAME]}": {hint}'
+    hint = (
+        f"did you mean {by_fold[nearest[0]]!r}?" if nearest else f"there are {', '.join(sorted(known)[:MOST_REASONS])}"
+    )
+    return f"there is no {what} {name[:LONGEST_NAME]!r}: {hint}"
 
 
 def _columns(row: Sequence[str]) -> list[str]:

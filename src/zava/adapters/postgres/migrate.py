@@ -120,7 +120,7 @@ def migrate(connection: Connection, root: Traversable | None = None, *, reinstal
         done: list[Step] = []
         if due:
             _apply(connection, install[0])
-        with _as_owners(connection):
+        with as_owners(connection):
             if due:
                 _install(connection, install)
                 done += due
@@ -150,7 +150,7 @@ def applied_steps(connection: Connection) -> Sequence[AppliedStep]:
 
 def register_context_key(connection: Connection, key: ContextKey) -> None:
     """Tells the database the key by which it will know its server."""
-    with _as_owners(connection), connection.transaction():
+    with as_owners(connection), connection.transaction():
         connection.execute("SET LOCAL ROLE zava_access")
         known = connection.execute("SELECT FROM access.keys WHERE key_id = %s", [key.key_id]).fetchone()
         if known is None:
@@ -260,8 +260,8 @@ def _give_up(_: RetryCallState) -> None:
 
 
 @contextmanager
-def _as_owners(connection: Connection) -> Iterator[None]:
-    """An administrator who is no superuser may act as Zava's roles only for the time of the migration."""
+def as_owners(connection: Connection) -> Iterator[None]:
+    """An administrator who is no superuser may act as Zava's roles only for this time."""
     if connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (True,):
         yield
         return
