@@ -87,6 +87,14 @@ def rollup(*, data_dir: DataDir = None) -> None:
     roll_up(_settings(embedded={"data_dir": data_dir}))
 
 
+@db.command(name="rotate-key")
+def rotate_key(*, data_dir: DataDir = None) -> None:
+    """Change the key by which the database knows its servers; they go on answering meanwhile."""
+    from zava.commands.db import rotate_key
+
+    rotate_key(_settings(embedded={"data_dir": data_dir}))
+
+
 @app.command
 def embed(
     *,

@@ -103,7 +103,8 @@ async def test_the_grant_of_the_audit_trail_is_a_scope_and_others_are_not(
     robot, ann = await directory.by_subject(ROBOT.subject), await directory.by_subject(ANN.subject)
     assert robot
     assert ann
-    assert (robot.scopes, ann.scopes) == ({"sales:read", "audit:read"}, SCOPES)
+    assert robot.scopes == {"sales:read", "audit:read"}
+    assert ann.scopes == SCOPES
 
 
 async def test_what_is_entered_is_what_is_listed_and_entering_it_again_changes_the_same_person(

@@ -113,7 +113,7 @@ def migrate(connection: Connection, root: Traversable | None = None, *, reinstal
     Raises:
         MigrationError: an applied step was changed since, or the database stays locked.
     """
-    with _lock(connection):
+    with one_at_a_time(connection):
         applied = {(step.series, step.version): step for step in applied_steps(connection)}
         install = read_steps("install", root)
         due = [step for step in install if reinstall or _is_due(step, applied, may_change=True)]
@@ -230,8 +230,8 @@ def _record(connection: Connection, step: Step) -> None:
 
 
 @contextmanager
-def _lock(connection: Connection) -> Iterator[None]:
-    """One migration at a time; a second waits its turn and then finds nothing to do."""
+def one_at_a_time(connection: Connection) -> Iterator[None]:
+    """One migration at a time; a second waits its turn and then finds nothing to do. So do changes of the key."""
     connection.execute("SET lock_timeout = '10s'")
     for attempt in _patiently():
         with attempt:

@@ -41,6 +41,9 @@ OPEN: LiteralString = """
 """
 
 
+_back_off = wait_exponential_jitter(multiplier=0.1, max=2, jitter=0.1)
+
+
 @dataclass(frozen=True, eq=False)
 class Question(Generic[Row]):
     """A query, and the dataclass that each of its rows becomes."""
@@ -130,7 +133,7 @@ class PrincipalSessions:
         try:
             async for attempt in AsyncRetrying(
                 stop=stop_after_attempt(self._attempts),
-                wait=wait_exponential_jitter(multiplier=0.1, max=2, jitter=0.1),
+                wait=_pause,
                 retry=retry_if_exception(lambda error: is_connection_failure(error) or is_unknown_key(error)),
                 before_sleep=self._recover,
                 reraise=True,
@@ -178,3 +181,8 @@ class PrincipalSessions:
         logger.warning("Database connection failed, retrying (%d/%d)", state.attempt_number, self._attempts)
         # One lost connection means that its neighbours are lost too: have the pool replace them.
         await self._pool.check()
+
+
+def _pause(state: RetryCallState) -> float:
+    """Seconds until the next attempt. A new key is used at once, since it may be replaced as well."""
+    return 0 if state.outcome and is_unknown_key(state.outcome.exception()) else _back_off(state)
