@@ -75,3 +75,50 @@ AS $$
 $$;
 
 GRANT EXECUTE ON FUNCTION access.principal_by_subject(text), access.principal_by_token(bytea) TO zava_app;
+
+-- What an identity provider's groups are given. Who is entered by name is not looked for here.
+CREATE TABLE access.group_roles (
+    group_name text PRIMARY KEY CHECK (char_length(group_name) BETWEEN 1 AND 255),
+    role text NOT NULL CHECK (role IN ('store_manager', 'regional_manager', 'head_office')),
+    scopes text[] NOT NULL CHECK (scopes <@ ARRAY['products:read', 'sales:query', 'sales:read']),
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE access.group_roles IS 'What the members of a group of the identity provider are, and which tools are theirs.';
+COMMENT ON COLUMN access.group_roles.group_name IS 'What the identity provider calls the group in its tokens.';
+
+CREATE TABLE access.group_stores (
+    group_name text NOT NULL REFERENCES access.group_roles ON DELETE CASCADE,
+    store_id uuid NOT NULL,
+    PRIMARY KEY (group_name, store_id)
+);
+COMMENT ON TABLE access.group_stores IS 'The stores that the members of a group see. A store that is gone is simply never matched.';
+
+-- The widest role of these groups, and the stores and scopes of all of them; no row when none of them is known.
+CREATE FUNCTION access.role_of_groups(wanted text[])
+RETURNS TABLE (role text, stores uuid[], scopes text[])
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH given AS (
+        SELECT g.group_name, g.role, g.scopes FROM access.group_roles AS g WHERE g.group_name = ANY (wanted)
+    ),
+    seen AS (
+        SELECT ARRAY(
+            SELECT DISTINCT s.store_id
+            FROM access.group_stores AS s
+            INNER JOIN given ON s.group_name = given.group_name
+            ORDER BY s.store_id
+        ) AS stores
+    )
+    SELECT
+        CASE
+            WHEN bool_or(given.role = 'head_office') THEN 'head_office'
+            WHEN bool_or(given.role = 'regional_manager') OR cardinality(seen.stores) > 1 THEN 'regional_manager'
+            ELSE 'store_manager'
+        END,
+        seen.stores,
+        ARRAY(SELECT DISTINCT scope FROM given AS g CROSS JOIN unnest(g.scopes) AS scope ORDER BY scope)
+    FROM given
+    CROSS JOIN seen
+    GROUP BY seen.stores
+$$;

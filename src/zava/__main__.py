@@ -26,10 +26,13 @@ queries = App(name="queries", help="List the queries of free SQL that run, and s
 app.command(queries)
 principals = App(name="principals", help="Enter those who may ask, and say what they see.")
 app.command(principals)
+groups = App(name="groups", help="Say what the groups of an identity provider are given.")
+app.command(groups)
 token = App(name="token", help="Issue API tokens to machines.")
 app.command(token)
 
 DataDir = Annotated[Path | None, Parameter(help="Where the embedded PostgreSQL keeps its data.")]
+Role = Literal["store_manager", "regional_manager", "head_office"]
 Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
 Subject = Annotated[str, Parameter(help="What the identity provider calls them.")]
 Rights = Annotated[list[str], Parameter(help="Grants and scopes, as in `personal sales:query`.", negative="")]
@@ -145,7 +148,7 @@ def add_principal(  # noqa: PLR0913 - what is entered of somebody
     /,
     *,
     name: Annotated[str, Parameter(help="Their name.")],
-    role: Annotated[Literal["store_manager", "regional_manager", "head_office"], Parameter(help="What they are.")],
+    role: Annotated[Role, Parameter(help="What they are.")],
     stores: Annotated[
         Names, Parameter(help="Names of the stores they see; none for head office, which sees all.")
     ] = None,
@@ -214,6 +217,44 @@ def revoke_from_principal(subject: Subject, rights: Rights, /, *, data_dir: Data
     from zava.commands.principals import revoke_rights
 
     revoke_rights(_settings(embedded={"data_dir": data_dir}), subject, rights)
+
+
+@groups.command(name="add")
+def add_group(
+    group: Annotated[str, Parameter(help="What the identity provider calls it.")],
+    /,
+    *,
+    role: Annotated[Role, Parameter(help="What each of its members is.")],
+    stores: Annotated[
+        Names, Parameter(help="Names of the stores they see; none for head office, which sees all.")
+    ] = None,
+    scopes: Annotated[Names, Parameter(help="Tools: products:read, sales:query, sales:read. Default: all.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Give the members of a group a role, in place of what it was given before."""
+    from zava.commands.groups import add_group
+    from zava.core.people import SCOPES, GroupRole
+
+    given = GroupRole(group, role, frozenset(stores or ()), frozenset(scopes) if scopes else SCOPES)
+    add_group(_settings(embedded={"data_dir": data_dir}), given)
+
+
+@groups.command(name="list")
+def list_groups(*, data_dir: DataDir = None) -> None:
+    """List the groups that are given something."""
+    from zava.commands.groups import list_groups
+
+    list_groups(_settings(embedded={"data_dir": data_dir}))
+
+
+@groups.command(name="remove")
+def remove_group(
+    group: Annotated[str, Parameter(help="What the identity provider calls it.")], /, *, data_dir: DataDir = None
+) -> None:
+    """Take from a group what it was given."""
+    from zava.commands.groups import remove_group
+
+    remove_group(_settings(embedded={"data_dir": data_dir}), group)
 
 
 @token.command(name="create")

@@ -131,6 +131,11 @@ def change(registry: PrincipalRegistry, subject: str, changed: Callable[[Person]
     return f"{after.name} is changed: {_difference(before, after)}."
 
 
+def named(names: Collection[str]) -> str:
+    """Names in a row."""
+    return ", ".join(sorted(names)) or "none"
+
+
 def _change(settings: Settings, command: str, subject: str, changed: Callable[[Person], Person]) -> None:
     with registry_of(settings, f"zava principals {command}") as registry:
         said = change(registry, subject, changed)
@@ -150,8 +155,8 @@ def _row(entered: EnteredPerson) -> tuple[str, ...]:
         person.name,
         person.role,
         _stores(person),
-        _names(person.grants),
-        _names(person.scopes),
+        named(person.grants),
+        named(person.scopes),
         str(entered.tokens),
         "disabled" if entered.disabled else "active",
     )
@@ -162,8 +167,8 @@ def _difference(before: Person, after: Person) -> str:
         "name": (before.name, after.name),
         "role": (before.role, after.role),
         "stores": (_stores(before), _stores(after)),
-        "grants": (_names(before.grants), _names(after.grants)),
-        "scopes": (_names(before.scopes), _names(after.scopes)),
+        "grants": (named(before.grants), named(after.grants)),
+        "scopes": (named(before.scopes), named(after.scopes)),
     }
     return "; ".join(f"{part} {old} → {new}" for part, (old, new) in parts.items() if old != new)
 
@@ -173,12 +178,8 @@ def _seen(person: Person) -> str:
 
 
 def _rights(person: Person) -> str:
-    return f"grants {_names(person.grants)}; scopes {'all tools' if person.scopes == SCOPES else _names(person.scopes)}"
+    return f"grants {named(person.grants)}; scopes {'all tools' if person.scopes == SCOPES else named(person.scopes)}"
 
 
 def _stores(person: Person) -> str:
-    return "all" if person.role == "head_office" else _names(person.stores)
-
-
-def _names(names: Collection[str]) -> str:
-    return ", ".join(sorted(names)) or "none"
+    return "all" if person.role == "head_office" else named(person.stores)

@@ -18,6 +18,7 @@ TOKEN_SCOPES = SCOPES | {"audit:read"}
 
 LONGEST_SUBJECT = 255
 LONGEST_NAME = 100
+SUBJECT_FORM = f"must be 1 to {LONGEST_SUBJECT} printable characters, without spaces around them"
 MOST_TOKEN_DAYS = 3650
 
 COLUMNS = ("subject", "name", "role", "stores", "grants", "scopes")
@@ -57,6 +58,21 @@ class EnteredPerson:
     person: Person
     disabled: bool
     tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRole:
+    """What the members of a group of the identity provider are given.
+
+    Attributes:
+        name: what the identity provider calls the group.
+        role: as of a Person; so are stores and scopes.
+    """
+
+    name: str
+    role: str
+    stores: frozenset[str] = frozenset()
+    scopes: frozenset[str] = SCOPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +143,27 @@ def check_person(person: Person, stores: Collection[str]) -> Person:
     Raises:
         SetupError: they cannot be entered so; the message gives every reason.
     """
-    known = {store.casefold(): store for store in stores}
-    reasons = [*_reasons_against(person), *(_no_store(name, stores) for name in _unknown(person.stores, known))]
+    reasons = [*_reasons_against_names(person), *_reasons_against_role(person, stores)]
     if reasons:
         raise SetupError("; ".join(reasons))
-    return replace(person, stores=frozenset(known[name.casefold()] for name in person.stores))
+    return replace(person, stores=_as_written(person.stores, stores))
+
+
+def check_group(group: GroupRole, stores: Collection[str]) -> GroupRole:
+    """The group, with the names of its stores as they are written.
+
+    Args:
+        group: to be given something.
+        stores: names of all stores.
+
+    Raises:
+        SetupError: it cannot be given that; the message gives every reason.
+    """
+    reasons = [] if is_subject(group.name) else [f"the name of the group {SUBJECT_FORM}"]
+    reasons += _reasons_against_role(group, stores)
+    if reasons:
+        raise SetupError(f"The group was given nothing: {'; '.join(reasons)}.")
+    return replace(group, stores=_as_written(group.stores, stores))
 
 
 def read_people(text: str, stores: Collection[str]) -> tuple[Person, ...]:
@@ -242,25 +274,31 @@ def _sorted_out(names: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
     return wanted & GRANTS, wanted & SCOPES
 
 
-def _reasons_against(person: Person) -> Iterator[str]:
+def _reasons_against_names(person: Person) -> Iterator[str]:
     if not is_subject(person.subject):
-        yield f"the subject must be 1 to {LONGEST_SUBJECT} printable characters, without spaces around them"
+        yield f"the subject {SUBJECT_FORM}"
     if not (0 < len(person.name) <= LONGEST_NAME and person.name.isprintable()):
         yield f"the name must be 1 to {LONGEST_NAME} printable characters"
     yield from (_no_such("grant", name, GRANTS) for name in sorted(person.grants - GRANTS))
-    yield from (_no_such("scope", name, SCOPES) for name in sorted(person.scopes - SCOPES))
-    if person.role not in ROLES:
-        yield _no_such("role", person.role, ROLES)
-    elif person.role == "head_office" and person.stores:
+
+
+def _reasons_against_role(given: Person | GroupRole, stores: Collection[str]) -> Iterator[str]:
+    if given.role not in ROLES:
+        yield _no_such("role", given.role, ROLES)
+    elif given.role == "head_office" and given.stores:
         yield "head office sees every store: leave out the stores"
-    elif person.role == "store_manager" and len(person.stores) != 1:
+    elif given.role == "store_manager" and len(given.stores) != 1:
         yield "a store_manager has one store; who has several is a regional_manager"
-    elif person.role == "regional_manager" and not person.stores:
+    elif given.role == "regional_manager" and not given.stores:
         yield "a regional_manager needs a store at least"
+    yield from (_no_such("scope", name, SCOPES) for name in sorted(given.scopes - SCOPES))
+    known = {store.casefold() for store in stores}
+    yield from (_no_store(name, stores) for name in sorted(given.stores) if name.casefold() not in known)
 
 
-def _unknown(names: Iterable[str], known: Collection[str]) -> list[str]:
-    return [name for name in sorted(names) if name.casefold() not in known]
+def _as_written(names: Iterable[str], stores: Collection[str]) -> frozenset[str]:
+    wanted = {name.casefold() for name in names}
+    return frozenset(store for store in stores if store.casefold() in wanted)
 
 
 def _no_store(name: str, stores: Collection[str]) -> str:

@@ -32,7 +32,7 @@ from zava.core.model import (
     TableSchema,
     TrendingProduct,
 )
-from zava.core.people import EnteredPerson, IssuedToken, Person, TokenOrder
+from zava.core.people import EnteredPerson, GroupRole, IssuedToken, Person, TokenOrder
 from zava.core.periods import Period
 
 
@@ -240,6 +240,18 @@ class PrincipalRegistry(Protocol):
 
     def disable(self, subject: str, *, disabled: bool) -> None:
         """Makes this person nobody, or somebody again. It acts on their next question."""
+        ...
+
+    def groups(self) -> Sequence[GroupRole]:
+        """Every group that is given something, by name."""
+        ...
+
+    def enter_group(self, group: GroupRole) -> None:
+        """Gives a group a role, in place of what it was given before."""
+        ...
+
+    def remove_group(self, name: str) -> None:
+        """Takes from a group what it was given."""
         ...
 
     def tokens(self) -> Sequence[IssuedToken]:

@@ -11,13 +11,16 @@ from psycopg.rows import class_row, scalar_row
 from zava.adapters.postgres.api_tokens import hash_of, new_token
 from zava.adapters.postgres.migrate import as_owners
 from zava.adapters.postgres.sql import load
-from zava.core.people import EnteredPerson, IssuedToken, Person, TokenOrder
+from zava.core.people import EnteredPerson, GroupRole, IssuedToken, Person, TokenOrder
 from zava.core.ports import PrincipalRegistry
 
 STORES = load("store_names")
 PEOPLE = load("entered_people")
 ENTER = load("enter_person")
 DISABLE = load("disable_person")
+GROUPS = load("group_roles")
+ENTER_GROUP = load("enter_group")
+REMOVE_GROUP = load("remove_group")
 TOKENS = load("issued_tokens")
 ISSUE = load("issue_token")
 REVOKE = load("revoke_token")
@@ -37,6 +40,17 @@ class PersonRow:
     def entered(self) -> EnteredPerson:
         sets = (frozenset(names) for names in (self.stores, self.grants, self.scopes))
         return EnteredPerson(Person(self.subject, self.name, self.role, *sets), self.disabled, self.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    name: str
+    role: str
+    stores: Sequence[str]
+    scopes: Sequence[str]
+
+    def given(self) -> GroupRole:
+        return GroupRole(self.name, self.role, frozenset(self.stores), frozenset(self.scopes))
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,19 @@ class PostgresPrincipalRegistry(PrincipalRegistry):
 
     def disable(self, subject: str, *, disabled: bool) -> None:
         self.connection.execute(DISABLE, {"subject": subject, "disabled": disabled})
+
+    def groups(self) -> Sequence[GroupRole]:
+        cursor = self.connection.cursor(row_factory=class_row(GroupRow))
+        return [row.given() for row in cursor.execute(GROUPS)]
+
+    def enter_group(self, group: GroupRole) -> None:
+        self.connection.execute(
+            ENTER_GROUP,
+            {"name": group.name, "role": group.role, "stores": sorted(group.stores), "scopes": sorted(group.scopes)},
+        )
+
+    def remove_group(self, name: str) -> None:
+        self.connection.execute(REMOVE_GROUP, {"name": name})
 
     def tokens(self) -> Sequence[IssuedToken]:
         return self.connection.cursor(row_factory=class_row(IssuedToken)).execute(TOKENS).fetchall()
