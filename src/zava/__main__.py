@@ -158,10 +158,15 @@ def add_principal(  # noqa: PLR0913 - what is entered of somebody
 ) -> None:
     """Enter somebody who may ask, or change what is entered of them: what is left out is as by default."""
     from zava.commands.principals import add_person
-    from zava.core.people import SCOPES, Person
+    from zava.core.people import TOOL_SCOPES, Person
 
     person = Person(
-        subject, name, role, frozenset(stores or ()), frozenset(grants or ()), frozenset(scopes) if scopes else SCOPES
+        subject,
+        name,
+        role,
+        frozenset(stores or ()),
+        frozenset(grants or ()),
+        frozenset(scopes) if scopes else TOOL_SCOPES,
     )
     add_person(_settings(embedded={"data_dir": data_dir}), person)
 
@@ -233,9 +238,9 @@ def add_group(
 ) -> None:
     """Give the members of a group a role, in place of what it was given before."""
     from zava.commands.groups import add_group
-    from zava.core.people import SCOPES, GroupRole
+    from zava.core.people import TOOL_SCOPES, GroupRole
 
-    given = GroupRole(group, role, frozenset(stores or ()), frozenset(scopes) if scopes else SCOPES)
+    given = GroupRole(group, role, frozenset(stores or ()), frozenset(scopes) if scopes else TOOL_SCOPES)
     add_group(_settings(embedded={"data_dir": data_dir}), given)
 
 

@@ -31,7 +31,7 @@ from zava.commands.principals import add_person, disable_person, import_people, 
 from zava.commands.tokens import create_token, list_tokens, revoke_token
 from zava.core.errors import AuthorizationError, SetupError
 from zava.core.model import KnownPrincipal
-from zava.core.people import SCOPES, Person, TokenOrder
+from zava.core.people import TOOL_SCOPES, Person, TokenOrder
 from zava.settings import DatabaseSettings, Settings
 
 ANN = Person("idp|ann", "Ann", "store_manager", frozenset({"Seattle"}), frozenset({"personal"}))
@@ -75,7 +75,7 @@ def issue(
 
 async def test_whom_an_administrator_entered_is_known_by_subject(directory: PostgresPrincipalDirectory) -> None:
     for person in (tiny_shop.SEATTLE, tiny_shop.HEAD_OFFICE, tiny_shop.STORELESS):
-        assert await directory.by_subject(person.name) == KnownPrincipal(person.principal, SCOPES)
+        assert await directory.by_subject(person.name) == KnownPrincipal(person.principal, TOOL_SCOPES)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ async def test_the_grant_of_the_audit_trail_is_a_scope_and_others_are_not(
     assert robot
     assert ann
     assert robot.scopes == {"sales:read", "audit:read"}
-    assert ann.scopes == SCOPES
+    assert ann.scopes == TOOL_SCOPES
 
 
 async def test_what_is_entered_is_what_is_listed_and_entering_it_again_changes_the_same_person(
@@ -217,7 +217,7 @@ async def test_a_right_that_was_taken_is_gone_on_the_next_call(
     by_subject, by_token = await directory.by_subject("idp|bo"), await directory.by_token(token)
     assert by_subject == by_token
     assert by_subject
-    assert by_subject.scopes == (SCOPES | {"audit:read"}) - {right}
+    assert by_subject.scopes == (TOOL_SCOPES | {"audit:read"}) - {right}
 
 
 ASKED: tuple[LiteralString, ...] = ("principal_by_subject('Seattle manager')", "principal_by_token('\\x00')")

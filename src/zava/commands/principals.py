@@ -10,7 +10,7 @@ from zava.commands.queries import printable
 from zava.commands.tables import print_table
 from zava.core.errors import SetupError
 from zava.core.people import (
-    SCOPES,
+    TOOL_SCOPES,
     EnteredPerson,
     Entering,
     Person,
@@ -178,7 +178,9 @@ def _seen(person: Person) -> str:
 
 
 def _rights(person: Person) -> str:
-    return f"grants {named(person.grants)}; scopes {'all tools' if person.scopes == SCOPES else named(person.scopes)}"
+    return (
+        f"grants {named(person.grants)}; scopes {'all tools' if person.scopes == TOOL_SCOPES else named(person.scopes)}"
+    )
 
 
 def _stores(person: Person) -> str:

@@ -12,9 +12,9 @@ from zava.core.errors import SetupError
 
 ROLES = ("store_manager", "regional_manager", "head_office")
 GRANTS = frozenset({"audit:read", "personal"})
-SCOPES = frozenset({"products:read", "sales:query", "sales:read"})
+TOOL_SCOPES = frozenset({"products:read", "sales:query", "sales:read"})
 # A grant that is a scope, too: of the tools that read the audit trail.
-TOKEN_SCOPES = SCOPES | {"audit:read"}
+TOKEN_SCOPES = TOOL_SCOPES | {"audit:read"}
 
 LONGEST_SUBJECT = 255
 LONGEST_NAME = 100
@@ -36,7 +36,7 @@ class Person:
         role: one of ROLES.
         stores: names of the stores they see; none for head office, which sees all.
         grants: of GRANTS, what they may see beyond figures.
-        scopes: of SCOPES, the tools they may use.
+        scopes: of TOOL_SCOPES, the tools they may use.
     """
 
     subject: str
@@ -44,7 +44,7 @@ class Person:
     role: str
     stores: frozenset[str] = frozenset()
     grants: frozenset[str] = frozenset()
-    scopes: frozenset[str] = SCOPES
+    scopes: frozenset[str] = TOOL_SCOPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class GroupRole:
     name: str
     role: str
     stores: frozenset[str] = frozenset()
-    scopes: frozenset[str] = SCOPES
+    scopes: frozenset[str] = TOOL_SCOPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,13 +265,13 @@ def check_names(what: str, names: Iterable[str], known: Collection[str]) -> None
     """
     for name in names:
         if name not in known:
-            raise SetupError(_no_such(what, name, known))
+            raise SetupError(f"T{_no_such(what, name, known)[1:]}.")
 
 
 def _sorted_out(names: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
     wanted = frozenset(names)
-    check_names("grant or scope", sorted(wanted), GRANTS | SCOPES)
-    return wanted & GRANTS, wanted & SCOPES
+    check_names("grant or scope", sorted(wanted), GRANTS | TOOL_SCOPES)
+    return wanted & GRANTS, wanted & TOOL_SCOPES
 
 
 def _reasons_against_names(person: Person) -> Iterator[str]:
@@ -291,7 +291,7 @@ def _reasons_against_role(given: Person | GroupRole, stores: Collection[str]) ->
         yield "a store_manager has one store; who has several is a regional_manager"
     elif given.role == "regional_manager" and not given.stores:
         yield "a regional_manager needs a store at least"
-    yield from (_no_such("scope", name, SCOPES) for name in sorted(given.scopes - SCOPES))
+    yield from (_no_such("scope", name, TOOL_SCOPES) for name in sorted(given.scopes - TOOL_SCOPES))
     known = {store.casefold() for store in stores}
     yield from (_no_store(name, stores) for name in sorted(given.stores) if name.casefold() not in known)
 
@@ -309,9 +309,11 @@ def _no_such(what: str, name: str, known: Collection[str]) -> str:
     by_fold = {one.casefold(): one for one in sorted(known)}
     nearest = get_close_matches(name.casefold()[:LONGEST_NAME], by_fold, n=1)
     hint = (
-        f"did you mean {by_fold[nearest[0]]!r}?" if nearest else f"there are {', '.join(sorted(known)[:MOST_REASONS])}"
+        f", the nearest is {by_fold[nearest[0]]!r}"
+        if nearest
+        else f"; there are {', '.join(sorted(known)[:MOST_REASONS])}"
     )
-    return f"there is no {what} {name[:LONGEST_NAME]!r}: {hint}"
+    return f"there is no {what} {name[:LONGEST_NAME]!r}{hint}"
 
 
 def _columns(row: Sequence[str]) -> list[str]:
@@ -336,7 +338,7 @@ def _read_person(columns: Sequence[str], row: Sequence[str]) -> Person:
         role=fields["role"],
         stores=_several(fields.get("stores", "")),
         grants=_several(fields.get("grants", "")),
-        scopes=_several(fields.get("scopes", "")) or SCOPES,
+        scopes=_several(fields.get("scopes", "")) or TOOL_SCOPES,
     )
 
 
