@@ -217,3 +217,5 @@ def test_a_token_is_long_and_no_two_are_alike() -> None:
         assert token.startswith("zava_")
         assert len(token) == 48
         assert hash_of(token)
+        for other in (token[:-1], f"{token}x", f"{token}\ud800", f" {token}"):
+            assert hash_of(other) is None
