@@ -6,7 +6,6 @@ from uuid import UUID
 
 from zava.adapters.postgres.api_tokens import hash_of
 from zava.adapters.postgres.sessions import PrincipalSessions, Question
-from zava.adapters.postgres.sql import load
 from zava.core.model import KnownPrincipal, Principal
 from zava.core.people import is_subject
 from zava.core.ports import PrincipalDirectory
@@ -21,8 +20,8 @@ class Known:
     scopes: Sequence[str]
 
 
-BY_SUBJECT = Question(load("principal_by_subject"), Known)
-BY_TOKEN = Question(load("principal_by_token"), Known)
+BY_SUBJECT = Question.load("principal_by_subject", Known)
+BY_TOKEN = Question.load("principal_by_token", Known)
 
 
 @dataclass(frozen=True)
