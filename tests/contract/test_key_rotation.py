@@ -138,7 +138,17 @@ def test_the_file_keeps_its_owner_and_is_for_nobody_else(
     rotate_context_key(administrator, key_file)
     after = key_file.stat()
     assert (after.st_uid, after.st_gid, stat.S_IMODE(after.st_mode)) == (*owner, 0o600)
-    assert list(key_file.parent.iterdir()) == [key_file]
+
+
+def test_the_old_key_stays_beside_the_new_one_by_its_name_and_nothing_else_does(
+    key_file: Path, administrator: psycopg.Connection[Any]
+) -> None:
+    """What was signed with keys that it led to can be verified with nothing else."""
+    former = key_file.with_name(f"{key_file.name}.{KEY.key_id}")
+    former.hardlink_to(key_file)  # as one leaves it that is interrupted
+    rotate_context_key(administrator, key_file)
+    assert set(key_file.parent.iterdir()) == {key_file, former}
+    assert ContextKey.read(former) == KEY
 
 
 def test_a_file_that_cannot_be_replaced_leaves_everything_as_it_was(

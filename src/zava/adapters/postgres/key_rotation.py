@@ -7,7 +7,7 @@ comes with an older one reads its file again.
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,20 @@ def rotate_context_key(connection: psycopg.Connection[Any], path: Path) -> Conte
 
     Args:
         connection: an administrator's, in autocommit mode.
-        path: the key file. It keeps its owner, and is never half written.
+        path: the key file. It keeps its owner, and is never half written; the old one stays beside it, named by its
+            key_id.
 
     Raises:
         ContextKeyError: the file is no key, or cannot be replaced; then the old key is in force as before.
     """
     with one_at_a_time(connection):
-        ContextKey.read(path)
+        former = ContextKey.read(path)
         key = ContextKey.generate()
         with _draft_beside(path, key.secret) as draft:
             register_context_key(connection, key)
+            # Under a name of its own: what was signed with keys that it led to can be verified with nothing else.
+            with suppress(FileExistsError):  # left by one that was interrupted
+                path.with_name(f"{path.name}.{former.key_id}").hardlink_to(path)
             draft.replace(path)
         with as_owners(connection), connection.transaction():
             connection.execute("SET LOCAL ROLE zava_access")
