@@ -213,13 +213,17 @@ class HttpSettings(BaseModel):
 
 
 class LogSettings(BaseModel):
-    """ZAVA_LOG__…: what is written to standard error."""
+    """ZAVA_LOG__…: what is written to standard error, and to a file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     level: Annotated[
         str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
     ] = "INFO"
+    format: Annotated[
+        Literal["text", "json"], Field(description="text: a line an event. json: an object an event.")
+    ] = "text"
+    file: Annotated[Path | None, Field(description="A file that the log goes to as well.")] = None
 
 
 class Settings(BaseSettings):

@@ -54,6 +54,8 @@ DSN = "postgresql://zava_app:hunter2@db.example/zava"
         ("http.host", "127.0.0.1"),
         ("http.port", 8000),
         ("log.level", "INFO"),
+        ("log.format", "text"),
+        ("log.file", None),
         ("token", None),
     ],
 )
@@ -85,6 +87,8 @@ def test_a_setting_has_the_default_of_the_design(setting: str, default: object) 
         ("ZAVA_EMBEDDING__MAX_RETRIES", "0", "embedding.max_retries", 0),
         ("ZAVA_HTTP__PORT", "65535", "http.port", 65535),
         ("ZAVA_LOG__LEVEL", "DEBUG", "log.level", "DEBUG"),
+        ("ZAVA_LOG__FORMAT", "json", "log.format", "json"),
+        ("ZAVA_LOG__FILE", "mcp_server.log", "log.file", Path("mcp_server.log")),
         ("ZAVA_TOKEN", "demo-store-seattle", "token", SecretStr("demo-store-seattle")),
         ("zava_http__host", "::1", "http.host", "::1"),
     ],
@@ -191,7 +195,8 @@ def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch, variable: str) -
         ("ZAVA_HTTP__PROT", "80"),
         ("ZAVA_LOG__LEVEL", "LOUD"),
         ("ZAVA_LOG__LEVEL", "INFO\n"),
-        ("ZAVA_LOG__FORMAT", "json"),
+        ("ZAVA_LOG__FORMAT", "xml"),
+        ("ZAVA_LOG__FOLDER", "/var/log"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_and_named(
