@@ -101,8 +101,19 @@ def embed(
 
 
 @app.command
-def doctor(*, data_dir: DataDir = None) -> None:
+def doctor(
+    *,
+    data_dir: DataDir = None,
+    telemetry: Annotated[
+        bool, Parameter(help="Only send a trace, a metric and a log, and say whether they arrive.", negative="")
+    ] = False,
+) -> None:
     """Check everything Zava needs, and say what to do about the rest."""
+    if telemetry:
+        from zava.commands.telemetry import examine_telemetry
+
+        _settings()
+        sys.exit(examine_telemetry(os.environ))
     from zava.commands.doctor import examine
 
     sys.exit(examine(_settings(embedded={"data_dir": data_dir})))
