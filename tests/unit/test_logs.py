@@ -144,6 +144,15 @@ def test_the_level_is_that_of_the_settings(capsys: pytest.CaptureFixture[str]) -
     assert line.endswith(" - zava - ERROR - loud")
 
 
+def test_requests_to_a_provider_are_not_told_one_by_one_unless_they_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    with bare_root():
+        configure_log(LogSettings(level="INFO"))
+        logging.getLogger("httpx2").info("HTTP Request: POST https://shop.example/v1/embeddings")
+        logging.getLogger("httpx2").warning("slow")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(" - httpx2 - WARNING - slow")
+
+
 def written_by(program: str) -> list[str]:
     """What a program of its own writes to standard error, once its log is configured as JSON."""
     begin = "from zava.commands.logs import *\nconfigure_log(LogSettings(format='json'))\n"
