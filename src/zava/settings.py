@@ -222,6 +222,16 @@ class LogSettings(BaseModel):
     ] = "INFO"
 
 
+class TelemetrySettings(BaseModel):
+    """ZAVA_TELEMETRY__…: what is told over OTLP. Where to, and the rest, say the standard variables OTEL_…."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    query_text: Annotated[
+        bool, Field(description="Whether the spans of queries carry their SQL, without its literals.")
+    ] = False
+
+
 class Settings(BaseSettings):
     """Read from ZAVA_… variables; two underscores lead into a group, as in ZAVA_DATABASE__DSN."""
 
@@ -237,6 +247,7 @@ class Settings(BaseSettings):
     comparison: ComparisonSettings = ComparisonSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     token: Annotated[
         SecretStr | None, Field(description="Who asks over stdio, where there is no header to say so.")
     ] = None
