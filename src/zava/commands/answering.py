@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 
 from zava.adapters.mcp.disconnect import DisconnectMiddleware
 from zava.adapters.mcp.progress_streams import ProgressStreams
+from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.sales_rollup import SalesRollup
 from zava.adapters.telemetry.setup import open_telemetry
 from zava.adapters.telemetry.telemetry import DatabaseServer, Telemetry
@@ -41,22 +42,23 @@ LOCAL_HOSTS = ["localhost:*", "127.0.0.1:*", "[::1]:*"]
 
 def answer_http(settings: Settings, database: Database, listener: socket.socket, url: str) -> None:
     """Answers over HTTP on this port, of this address, until a signal comes; says so when all is ready."""
-    with _telemetry(settings, database) as telemetry:
+    with telemetry_of(settings, database.access) as telemetry:
         container = new_container(settings, database.access, database.principals(), telemetry=telemetry)
         asyncio.run(_answer_http(container, database, listener, url))
 
 
 def answer_stdio(settings: Settings, database: Database, token: str | None) -> None:
     """Answers over standard input and output, until the input ends, for the principal of this token."""
-    with _telemetry(settings, database) as telemetry:
+    with telemetry_of(settings, database.access) as telemetry:
         container = new_container(settings, database.access, database.principals(), token, telemetry)
         asyncio.run(_answer_stdio(container, database))
 
 
-def _telemetry(settings: Settings, database: Database) -> AbstractContextManager[Telemetry]:
+def telemetry_of(settings: Settings, access: DatabaseAccess) -> AbstractContextManager[Telemetry]:
+    """What the server of this database tells of itself, and to whom the environment says."""
     return open_telemetry(
         os.environ,
-        DatabaseServer(*database.access.server()),
+        DatabaseServer(*access.server()),
         version=VERSION,
         query_text=settings.telemetry.query_text,
     )
