@@ -226,6 +226,16 @@ class LogSettings(BaseModel):
     file: Annotated[Path | None, Field(description="A file that the log goes to as well.")] = None
 
 
+class TelemetrySettings(BaseModel):
+    """ZAVA_TELEMETRY__…: what is told over OTLP. Where to, and the rest, say the standard variables OTEL_…."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    query_text: Annotated[
+        bool, Field(description="Whether the spans of queries carry their SQL, without its literals.")
+    ] = False
+
+
 class Settings(BaseSettings):
     """Read from ZAVA_… variables; two underscores lead into a group, as in ZAVA_DATABASE__DSN."""
 
@@ -241,6 +251,7 @@ class Settings(BaseSettings):
     comparison: ComparisonSettings = ComparisonSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     token: Annotated[
         SecretStr | None, Field(description="Who asks over stdio, where there is no header to say so.")
     ] = None
