@@ -13,11 +13,13 @@ import grpc  # type: ignore[import-untyped]
 import pytest
 
 from tests.otlp_receiver import otlp_receiver
+from zava.adapters.telemetry.providers import Protocol, Signal
+from zava.adapters.telemetry.setup import SIGNALS
 from zava.adapters.telemetry.trial import send
 from zava.commands.telemetry import examine_telemetry
 
-SIGNALS = ("traces", "metrics", "logs")
-PROTOCOLS = ("grpc", "http/protobuf")
+PROTOCOLS: tuple[Protocol, ...] = ("grpc", "http/protobuf")
+NAMES = ("traces", "metrics", "logs")
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
 
@@ -25,7 +27,7 @@ PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
 @pytest.fixture(autouse=True)
 def no_telemetry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes away what the shell of whoever runs the tests says, and has a test set what the exporters read."""
-    for signal in ("", *(f"{signal.upper()}_" for signal in SIGNALS)):
+    for signal in ("", *(f"{signal}_" for signal in SIGNALS)):
         for what in "ENDPOINT", "PROTOCOL", "HEADERS":
             monkeypatch.delenv(f"OTEL_EXPORTER_OTLP_{signal}{what}", raising=False)
         monkeypatch.delenv(f"OTEL_{signal}EXPORTER", raising=False)
@@ -100,11 +102,11 @@ def nobody() -> str:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_receiver_gets_one_of_each_and_each_is_told_as_accepted(examine: Any, protocol: str) -> None:  # noqa: ANN401
+def test_a_receiver_gets_one_of_each_and_each_is_told_as_accepted(examine: Any, protocol: Protocol) -> None:  # noqa: ANN401
     with otlp_receiver() as receiver:
         endpoint = receiver.endpoint if protocol == "grpc" else receiver.http_endpoint
         code, said = examine(**{ENDPOINT: endpoint, PROTOCOL: protocol, "OTEL_TRACES_SAMPLER": "always_off"})
-    assert said == [f"ok    {signal} to {endpoint} by {protocol}" for signal in SIGNALS]
+    assert said == [f"ok    {signal} to {endpoint} by {protocol}" for signal in NAMES]
     assert code == 0
     (span,) = receiver.spans
     (log,) = receiver.logs
@@ -130,8 +132,8 @@ def test_a_signal_may_go_elsewhere_or_nowhere(examine: Any) -> None:  # noqa: AN
             OTEL_METRICS_EXPORTER="none",
         )
     assert said == [
-        f"ok    traces to {receiver.endpoint} by grpc",
         "off   metrics: OTEL_METRICS_EXPORTER is none",
+        f"ok    traces to {receiver.endpoint} by grpc",
         f"ok    logs to {receiver.http_endpoint}/v1/logs by http/protobuf",
     ]
     assert code == 0
@@ -139,21 +141,20 @@ def test_a_signal_may_go_elsewhere_or_nowhere(examine: Any) -> None:  # noqa: AN
 
 def test_without_an_endpoint_it_is_told_what_to_set(examine: Any) -> None:  # noqa: ANN401
     code, said = examine()
-    assert said[:3] == [f"off   {signal}: no address is set" for signal in SIGNALS]
+    assert said[:3] == [f"off   {signal}: no address is set" for signal in NAMES]
     assert said[3].startswith("Set OTEL_EXPORTER_OTLP_ENDPOINT ")
     assert code == 1
 
 
 def test_what_is_switched_off_as_a_whole_is_told(examine: Any) -> None:  # noqa: ANN401
-    assert examine(OTEL_SDK_DISABLED="true", **{ENDPOINT: nobody()}) == (
-        1,
-        ["off   telemetry: OTEL_SDK_DISABLED is true"],
-    )
+    code, said = examine(OTEL_SDK_DISABLED="true", **{ENDPOINT: nobody()})
+    assert said[:3] == [f"off   {signal}: OTEL_SDK_DISABLED is true" for signal in NAMES]
+    assert code == 1
 
 
 def test_an_unknown_protocol_is_told(examine: Any) -> None:  # noqa: ANN401
     code, said = examine(**{ENDPOINT: nobody(), PROTOCOL: "http/json"})
-    assert all(line.endswith("OTEL_EXPORTER_OTLP_PROTOCOL must be grpc or http/protobuf") for line in said)
+    assert all(line.endswith("OTEL_EXPORTER_OTLP_PROTOCOL must be grpc or http/protobuf.") for line in said)
     assert code == 1
 
 
@@ -167,7 +168,7 @@ def test_no_key_and_no_password_is_printed(examine: Any) -> None:  # noqa: ANN40
             OTEL_LOGS_EXPORTER="none",
         )
         assert code == 1
-        assert said[0].startswith("FAIL  traces to http://127.0.0.1:")
+        assert said[-1].startswith("FAIL  traces to http://127.0.0.1:")
         assert "hunter2" not in "".join(said)
 
 
@@ -191,13 +192,13 @@ def test_a_key_that_is_not_accepted_is_told_and_the_receivers_words_are_not(exam
     ],
 )
 def test_a_refusal_over_grpc_is_told_with_its_reason(
-    monkeypatch: pytest.MonkeyPatch, signal: str, code: grpc.StatusCode | None, reason: str
+    monkeypatch: pytest.MonkeyPatch, signal: Signal, code: grpc.StatusCode | None, reason: str
 ) -> None:
     with grpc_server(code) as endpoint:
         monkeypatch.setenv(ENDPOINT, endpoint)
         told = send(signal, "grpc", seconds=0.5)
     assert told is not None
-    assert told.startswith(reason.format(signal=signal, SIGNAL=signal.upper()))
+    assert told.startswith(reason.format(signal=signal.lower(), SIGNAL=signal))
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
@@ -213,25 +214,25 @@ def test_a_refusal_over_grpc_is_told_with_its_reason(
     ],
 )
 def test_a_refusal_over_http_is_told_with_its_reason(
-    monkeypatch: pytest.MonkeyPatch, signal: str, status: int, reason: str
+    monkeypatch: pytest.MonkeyPatch, signal: Signal, status: int, reason: str
 ) -> None:
     with web_server(status) as endpoint:
         monkeypatch.setenv(ENDPOINT, endpoint)
         told = send(signal, "http/protobuf", seconds=1.5)
     assert told is not None
-    assert told.startswith(reason.format(signal=signal))
+    assert told.startswith(reason.format(signal=signal.lower()))
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("signal", SIGNALS)
-def test_that_nothing_listens_is_told(monkeypatch: pytest.MonkeyPatch, signal: str, protocol: str) -> None:
+def test_that_nothing_listens_is_told(monkeypatch: pytest.MonkeyPatch, signal: Signal, protocol: Protocol) -> None:
     monkeypatch.setenv(ENDPOINT, nobody())
     assert send(signal, protocol, seconds=1.5) == "nothing listens there"
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("signal", SIGNALS)
-def test_a_receiver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, signal: str, protocol: str) -> None:
+def test_a_receiver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, signal: Signal, protocol: Protocol) -> None:
     with silence() as endpoint:
         monkeypatch.setenv(ENDPOINT, endpoint)
         started = time.monotonic()
@@ -240,29 +241,29 @@ def test_a_receiver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, sign
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_an_unknown_host_is_told(monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
+def test_an_unknown_host_is_told(monkeypatch: pytest.MonkeyPatch, protocol: Protocol) -> None:
     monkeypatch.setenv(ENDPOINT, "http://nowhere.invalid:4317")
-    assert send("traces", protocol, seconds=1.5) == "there is no such host"
+    assert send("TRACES", protocol, seconds=1.5) == "there is no such host"
 
 
 def test_the_other_protocol_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with otlp_receiver() as receiver:
         monkeypatch.setenv(ENDPOINT, receiver.http_endpoint)
-        told = send("metrics", "grpc", seconds=1.5)
+        told = send("METRICS", "grpc", seconds=1.5)
         assert told is not None
         assert told.startswith("it does not speak grpc; ")
         monkeypatch.setenv(ENDPOINT, receiver.endpoint)
-        told = send("metrics", "http/protobuf", seconds=1.5)
+        told = send("METRICS", "http/protobuf", seconds=1.5)
     assert told is not None
     assert told.startswith("it does not speak http/protobuf; ")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_tls_where_there_is_none_is_told(monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
+def test_tls_where_there_is_none_is_told(monkeypatch: pytest.MonkeyPatch, protocol: Protocol) -> None:
     with otlp_receiver() as receiver:
         endpoint = receiver.endpoint if protocol == "grpc" else receiver.http_endpoint
         monkeypatch.setenv(ENDPOINT, endpoint.replace("http", "https"))
-        told = send("logs", protocol, seconds=1.5)
+        told = send("LOGS", protocol, seconds=1.5)
     assert told is not None
     assert told.startswith("TLS failed; ")
 
@@ -270,7 +271,7 @@ def test_tls_where_there_is_none_is_told(monkeypatch: pytest.MonkeyPatch, protoc
 def test_a_variable_that_cannot_be_used_is_told_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENDPOINT, "http://127.0.0.1:1")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "hunter2")
-    told = send("traces", "grpc", seconds=0.5)
+    told = send("TRACES", "grpc", seconds=0.5)
     assert told is not None
     assert told.startswith("a variable OTEL_… cannot be used: ")
     assert "hunter2" not in told

@@ -38,6 +38,8 @@ def test_the_log_of_a_server_is_an_object_an_event_uvicorns_own_included(folder:
     messages = {event["message"] for event in events}
     assert {"MCP server startup complete", "Invalid HTTP request received."} <= messages
     assert "forged" not in messages
+    (refusal,) = [event for event in events if event["message"].startswith("VALIDATION_ERROR in find_order")]
+    assert (refusal["tool"], len(refusal["principal"])) == ("find_order", 36)
     assert {"uvicorn.error", "zava.commands.answering"} <= {event["logger"] for event in events}
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 

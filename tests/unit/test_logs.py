@@ -10,13 +10,19 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry import trace
+from opentelemetry.trace import NonRecordingSpan, SpanContext
 
+from zava.adapters.telemetry.call_context import add_call_context
 from zava.commands.logs import JsonFormatter, LogFile, TextFormatter, configure_log, handlers_of
 from zava.core.errors import SetupError
+from zava.core.model import Principal
+from zava.core.observations import CallUnderWay, call_under_way
 from zava.settings import LogSettings
 
 # Begins a line, returns to its start, colours a terminal, and is a line's end to Python, to JavaScript or to Windows.
@@ -101,6 +107,29 @@ def test_an_object_says_whose_call_it_was_where_that_is_known() -> None:
     assert "tool" not in event
 
 
+def test_an_event_during_a_call_is_given_what_is_known_of_it() -> None:
+    record, ada = record_of("slow"), Principal(UUID(int=7), "Ada")
+    call = CallUnderWay("find_order", datetime.now(UTC), 0, ada)
+    span = SpanContext(0x0AF7651916CD43DD8448EB211C80319C, 0x00F067AA0BA902B7, is_remote=False)
+    in_a_call = call_under_way.set(call)
+    with trace.use_span(NonRecordingSpan(span)):
+        assert add_call_context(record)
+    call_under_way.reset(in_a_call)
+    event = json.loads(JsonFormatter().format(record))
+    assert {name: event[name] for name in ("trace_id", "span_id", "principal", "tool")} == {
+        "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        "span_id": "00f067aa0ba902b7",
+        "principal": "00000000-0000-0000-0000-000000000007",
+        "tool": "find_order",
+    }
+
+
+def test_an_event_outside_of_calls_is_given_nothing() -> None:
+    record = record_of("ready")
+    assert add_call_context(record)
+    assert set(json.loads(JsonFormatter().format(record))) == {"time", "level", "logger", "message"}
+
+
 def test_an_object_has_the_error_as_text() -> None:
     event = json.loads(JsonFormatter().format(record_of("failed", error=raised("no such store"))))
     assert event["exception"].startswith("Traceback (most recent call last):\n")
@@ -111,7 +140,7 @@ def test_an_object_has_the_error_as_text() -> None:
 def bare_root() -> Iterator[logging.Logger]:
     """The root of all loggers as a program finds it. Only within the test: pytest adds handlers as it begins."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, ours = root.handlers[:], root.level, logging.getLogger("zava").level
     root.handlers.clear()
     try:
         yield root
@@ -121,6 +150,7 @@ def bare_root() -> Iterator[logging.Logger]:
             handler.close()
         root.handlers[:] = handlers
         root.setLevel(level)
+        logging.getLogger("zava").setLevel(ours)
 
 
 @pytest.mark.parametrize("library", ["uvicorn.error", "openai", "zava.adapters.mcp.pipeline"])
@@ -142,6 +172,17 @@ def test_the_level_is_that_of_the_settings(capsys: pytest.CaptureFixture[str]) -
         logging.getLogger("zava").error("loud")
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(" - zava - ERROR - loud")
+
+
+def test_zava_may_debug_and_libraries_which_would_write_what_clients_send_may_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with bare_root():
+        configure_log(LogSettings(level="DEBUG"))
+        logging.getLogger("mcp.server").debug("what a client sends")
+        logging.getLogger("zava.adapters").debug("what Zava does")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(" - zava.adapters - DEBUG - what Zava does")
 
 
 def test_requests_to_a_provider_are_not_told_one_by_one_unless_they_fail(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ from zava.adapters.mcp.disconnect import DisconnectMiddleware
 from zava.adapters.mcp.progress_streams import ProgressStreams
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.sales_rollup import SalesRollup
+from zava.adapters.telemetry.call_context import add_call_context
 from zava.adapters.telemetry.setup import open_telemetry
 from zava.adapters.telemetry.telemetry import DatabaseServer, Telemetry
 from zava.adapters.web.health import health_routes
@@ -120,6 +121,8 @@ async def _answer_stdio(container: Container, database: Database) -> None:
 @asynccontextmanager
 async def _ready(container: Container, database: Database) -> AsyncIterator[None]:
     """Everything open and fit to answer. Stops in the reverse order."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(add_call_context)
     sources = container.embedding_sources()
     telemetry = container.telemetry()
     pools = {"questions": container.pool(), "queries": container.sandbox_pool()}

@@ -101,11 +101,13 @@ def configure_log(settings: LogSettings) -> None:
     """
     # Read when FastMCP is imported. It would write to standard error itself, in a format of its own.
     os.environ["FASTMCP_LOG_ENABLED"] = "false"
-    logging.basicConfig(level=settings.level, handlers=handlers_of(settings))
-    logging.captureWarnings(capture=True)
-    quiet = max(logging.WARNING, logging.getLevelNamesMapping()[settings.level])
+    level = logging.getLevelNamesMapping()[settings.level]
+    # When they debug, libraries write what clients send.
+    logging.basicConfig(level=max(logging.INFO, level), handlers=handlers_of(settings))
+    logging.getLogger("zava").setLevel(level)
     for name in CHATTY:
-        logging.getLogger(name).setLevel(quiet)
+        logging.getLogger(name).setLevel(max(logging.WARNING, level))
+    logging.captureWarnings(capture=True)
 
 
 def _indented(text: str) -> str:

@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from zava.adapters.telemetry.setup import SIGNALS, protocol_of, signals_sent
 from zava.adapters.telemetry.trial import send
+from zava.core.errors import SetupError
 
-SIGNALS = ("traces", "metrics", "logs")
-PROTOCOLS = ("grpc", "http/protobuf")
+if TYPE_CHECKING:
+    from zava.adapters.telemetry.providers import Signal
+
 # Of an address: who asks, and what for.
 PRIVATE = re.compile(r"(?<=//)[^/@]*@|\?.*")
 
@@ -20,38 +24,33 @@ def examine_telemetry(environment: Mapping[str, str]) -> int:
     Returns:
         0 when all that is sent was accepted, otherwise 1.
     """
-    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
-        print("off   telemetry: OTEL_SDK_DISABLED is true")
-        return 1
-    accepted = [_examine(signal, environment) for signal in SIGNALS]
-    if all(one is None for one in accepted):
+    sent = signals_sent(environment)
+    for signal in SIGNALS:
+        if signal not in sent:
+            print(f"off   {signal.lower()}: {_why_not(signal, environment)}")
+    if not sent:
         print("Set OTEL_EXPORTER_OTLP_ENDPOINT to where they should go, such as http://localhost:4317.")
         return 1
-    return 0 if False not in accepted else 1
+    accepted = [_is_accepted(signal, environment) for signal in sent]
+    return 0 if all(accepted) else 1
 
 
-def _examine(signal: str, environment: Mapping[str, str]) -> bool | None:
-    """Whether it was accepted; None when it is not sent."""
-    upper = signal.upper()
-    if environment.get(f"OTEL_{upper}_EXPORTER", "").strip().lower() == "none":
-        print(f"off   {signal}: OTEL_{upper}_EXPORTER is none")
-        return None
-    endpoint = _either("ENDPOINT", upper, environment)
-    if not endpoint:
-        print(f"off   {signal}: no address is set")
-        return None
-    protocol = _either("PROTOCOL", upper, environment).strip() or PROTOCOLS[0]
-    where = f"{signal} to {PRIVATE.sub('', endpoint)} by {protocol}"
-    if protocol not in PROTOCOLS:
-        print(f"FAIL  {where}: OTEL_EXPORTER_OTLP_PROTOCOL must be grpc or http/protobuf")
+def _why_not(signal: "Signal", environment: Mapping[str, str]) -> str:
+    for name in "OTEL_SDK_DISABLED", f"OTEL_{signal}_EXPORTER":
+        if environment.get(name, "").strip().lower() in {"true", "none"}:
+            return f"{name} is {environment[name].strip()}"
+    return "no address is set"
+
+
+def _is_accepted(signal: "Signal", environment: Mapping[str, str]) -> bool:
+    name = signal.lower()
+    endpoint = environment.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or environment["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    where = f"{name} to {PRIVATE.sub('', endpoint)}"
+    try:
+        protocol = protocol_of(signal, environment)
+    except SetupError as error:
+        print(f"FAIL  {where}: {error}")
         return False
-    if reason := send(signal, protocol):
-        print(f"FAIL  {where}: {reason}")
-        return False
-    print(f"ok    {where}")
-    return True
-
-
-def _either(what: str, signal: str, environment: Mapping[str, str]) -> str:
-    """The variable of this signal, or that of all."""
-    return environment.get(f"OTEL_EXPORTER_OTLP_{signal}_{what}") or environment.get(f"OTEL_EXPORTER_OTLP_{what}", "")
+    reason = send(signal, protocol)
+    print(f"FAIL  {where} by {protocol}: {reason}" if reason else f"ok    {where} by {protocol}")
+    return reason is None

@@ -24,6 +24,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
+from zava.adapters.telemetry.providers import NAME as SERVICE
+from zava.adapters.telemetry.providers import Protocol, Signal
+
 NAME = "zava doctor"
 EXPORTERS = "opentelemetry.exporter."
 SECONDS = 3.0
@@ -57,15 +60,15 @@ REASONS: Mapping[str, str] = {
 USER = re.compile(r"[^\s/@]+@")
 
 
-def send(signal: str, protocol: str, seconds: float = SECONDS) -> str | None:
+def send(signal: Signal, protocol: Protocol, seconds: float = SECONDS) -> str | None:
     """Sends one of a signal where the variables OTEL_… say, and returns why it was not taken; None when it was.
 
     Args:
-        signal: "traces", "metrics" or "logs".
-        protocol: "grpc" or "http/protobuf".
+        signal: of which one is sent.
+        protocol: by which it goes.
         seconds: that it may take; beside it only the look-up of a name.
     """
-    send_one = {"traces": _send_trace, "metrics": _send_metric, "logs": _send_log}[signal]
+    send_one = {"TRACES": _send_trace, "METRICS": _send_metric, "LOGS": _send_log}[signal]
     taken: list[bool] = []
     with _complaints() as complaints:
 
@@ -83,12 +86,12 @@ def send(signal: str, protocol: str, seconds: float = SECONDS) -> str | None:
     told = "\n".join(complaints) or "timeout"
     for pattern, reason in REASONS.items():
         if re.search(pattern, told, re.IGNORECASE):
-            return reason.format(signal=signal, SIGNAL=signal.upper(), protocol=protocol, seconds=seconds)
+            return reason.format(signal=signal.lower(), SIGNAL=signal, protocol=protocol, seconds=seconds)
     return USER.sub("", complaints[-1])
 
 
 def _resource() -> Resource:
-    return Resource({SERVICE_NAME: "zava"}).merge(OTELResourceDetector().detect())
+    return Resource({SERVICE_NAME: SERVICE}).merge(OTELResourceDetector().detect())
 
 
 def _send_trace(grpc: bool, seconds: float) -> Enum:  # noqa: FBT001
