@@ -136,6 +136,12 @@ def test_an_object_has_the_error_as_text() -> None:
     assert event["exception"].endswith("ValueError: no such store")
 
 
+@pytest.fixture(autouse=True)
+def same_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes back what the log's configuration says to FastMCP."""
+    monkeypatch.setenv("FASTMCP_LOG_ENABLED", "true")
+
+
 @contextmanager
 def bare_root() -> Iterator[logging.Logger]:
     """The root of all loggers as a program finds it. Only within the test: pytest adds handlers as it begins."""
