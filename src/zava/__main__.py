@@ -152,11 +152,16 @@ def _settings(**groups: dict[str, Any]) -> Settings:
             f"ZAVA_{'__'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
         )
         raise SetupError(f"these settings cannot be used: {problems}") from None
+    level = logging.getLevelNamesMapping()[settings.log.level]
+    # When they debug, libraries write what clients send.
     logging.basicConfig(
-        level=settings.log.level, format="%(asctime)s - %(name)s - %(levelname)s - %(message)s", stream=sys.stderr
+        level=max(logging.INFO, level),
+        format="%(asctime)s - %(name)s - %(levelname)s - %(message)s",
+        stream=sys.stderr,
     )
+    logging.getLogger("zava").setLevel(level)
     # A line for each request to a provider would say nothing, and cut through progress bars.
-    logging.getLogger("httpx2").setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[settings.log.level]))
+    logging.getLogger("httpx2").setLevel(max(logging.WARNING, level))
     return settings
 
 
