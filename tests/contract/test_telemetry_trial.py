@@ -209,7 +209,6 @@ def test_a_refusal_over_grpc_is_told_with_its_reason(
         (403, "it does not accept the key"),
         (404, "it does not take {signal} there"),
         (415, "it does not speak http/protobuf"),
-        (503, "it takes nothing at present"),
         (500, "Failed to export"),
     ],
 )
@@ -223,15 +222,19 @@ def test_a_refusal_over_http_is_told_with_its_reason(
     assert told.startswith(reason.format(signal=signal.lower()))
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("signal", SIGNALS)
+def test_a_receiver_that_is_overloaded_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    with web_server(503) as endpoint:
+        monkeypatch.setenv(ENDPOINT, endpoint)
+        assert send("METRICS", "http/protobuf", seconds=1.5) == "it takes nothing at present; try again later"
+
+
+@pytest.mark.parametrize(("signal", "protocol"), [("TRACES", "grpc"), ("LOGS", "http/protobuf")])
 def test_that_nothing_listens_is_told(monkeypatch: pytest.MonkeyPatch, signal: Signal, protocol: Protocol) -> None:
     monkeypatch.setenv(ENDPOINT, nobody())
     assert send(signal, protocol, seconds=1.5) == "nothing listens there"
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("signal", SIGNALS)
+@pytest.mark.parametrize(("signal", "protocol"), [("METRICS", "grpc"), ("TRACES", "http/protobuf")])
 def test_a_receiver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, signal: Signal, protocol: Protocol) -> None:
     with silence() as endpoint:
         monkeypatch.setenv(ENDPOINT, endpoint)

@@ -15,6 +15,7 @@ from zava.settings import (
     SandboxSettings,
     SearchSettings,
     Settings,
+    TelemetrySettings,
 )
 
 DSN = "postgresql://zava_app:hunter2@db.example/zava"
@@ -233,13 +234,14 @@ def test_settings_cannot_be_changed_once_they_are_read(group: str, setting: str)
         ComparisonSettings,
         HttpSettings,
         LogSettings,
+        TelemetrySettings,
     ],
 )
 def test_every_setting_and_every_group_says_what_it_is_for(group: type[BaseModel]) -> None:
     assert group.__doc__
     silent = {name for name, field in group.model_fields.items() if not field.description}
     assert silent == (
-        {"database", "sandbox", "embedded", "embedding", "search", "comparison", "http", "log"}
+        {"database", "sandbox", "embedded", "embedding", "search", "comparison", "http", "log", "telemetry"}
         if group is Settings
         else set()
     )
