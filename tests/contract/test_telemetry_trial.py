@@ -172,6 +172,21 @@ def test_no_key_and_no_password_is_printed(examine: Any) -> None:  # noqa: ANN40
         assert "hunter2" not in "".join(said)
 
 
+def test_an_address_without_http_is_told_without_its_password(examine: Any) -> None:  # noqa: ANN401
+    code, said = examine(**{ENDPOINT: "ada:hunter2@shop.example?key=hunter2", PROTOCOL: "http/protobuf"})
+    assert code == 1
+    assert said[0].startswith("FAIL  traces to shop.example by http/protobuf: Failed to export spans batch")
+    assert "hunter2" not in "".join(said)
+
+
+def test_what_the_exporters_log_goes_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(ENDPOINT, nobody())
+    assert send("TRACES", "grpc", seconds=0.5)
+    assert caplog.messages == []
+
+
 def test_a_key_that_is_not_accepted_is_told_and_the_receivers_words_are_not(examine: Any) -> None:  # noqa: ANN401
     with grpc_server(grpc.StatusCode.UNAUTHENTICATED) as endpoint:
         code, said = examine(**{ENDPOINT: endpoint})

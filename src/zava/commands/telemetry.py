@@ -1,18 +1,14 @@
 """zava doctor --telemetry: whether traces, metrics and logs arrive where the variables OTEL_… send them."""
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from zava.adapters.telemetry.setup import SIGNALS, protocol_of, signals_sent
-from zava.adapters.telemetry.trial import send
+from zava.adapters.telemetry.trial import PRIVATE, send
 from zava.core.errors import SetupError
 
 if TYPE_CHECKING:
     from zava.adapters.telemetry.providers import Signal
-
-# Of an address: who asks, and what for.
-PRIVATE = re.compile(r"(?<=//)[^/@]*@|\?.*")
 
 
 def examine_telemetry(environment: Mapping[str, str]) -> int:

@@ -57,7 +57,8 @@ REASONS: Mapping[str, str] = {
     ),
     r"DEADLINE_EXCEEDED|timeout": "it has not answered within {seconds:g} seconds",
 }
-USER = re.compile(r"[^\s/@]+@")
+# Of an address: who asks, and what for.
+PRIVATE = re.compile(r"[^\s/@]+@|\?\S*")
 
 
 def send(signal: Signal, protocol: Protocol, seconds: float = SECONDS) -> str | None:
@@ -87,7 +88,7 @@ def send(signal: Signal, protocol: Protocol, seconds: float = SECONDS) -> str | 
     for pattern, reason in REASONS.items():
         if re.search(pattern, told, re.IGNORECASE):
             return reason.format(signal=signal.lower(), SIGNAL=signal, protocol=protocol, seconds=seconds)
-    return USER.sub("", complaints[-1])
+    return PRIVATE.sub("", complaints[-1])
 
 
 def _resource() -> Resource:
