@@ -42,6 +42,7 @@ from zava.core.ports import EmbeddingProvider
 ADA = Principal(UUID(int=1), "Ada")
 SERVER = DatabaseServer("shop", "db.example", 5433)
 SECRET = "hunter2"
+REQUEST = "request"
 MODEL = EmbeddingModel("a-model", 2)
 
 CALL = Call(
@@ -73,8 +74,18 @@ class Recorded:
             tracers.get_tracer("test"), meters.get_meter("test"), SERVER, query_text=with_query_text
         )
 
-    def spans(self) -> Sequence[ReadableSpan]:
-        return self._exporter.get_finished_spans()
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """What the span of a request surrounds."""
+        assert self.telemetry.tracer
+        with self.telemetry.tracer.start_as_current_span(
+            REQUEST, record_exception=False, set_status_on_exception=False
+        ):
+            yield
+
+    def spans(self) -> tuple[ReadableSpan, ...]:
+        """All but those of requests."""
+        return tuple(span for span in self._exporter.get_finished_spans() if span.name != REQUEST)
 
     def metrics(self) -> dict[str, Metric]:
         data = self._reader.get_metrics_data()
@@ -122,7 +133,7 @@ def words_of(span: ReadableSpan) -> str:
 
 def test_a_use_case_and_its_query_are_spans_of_one_trace() -> None:
     recorded = Recorded()
-    with recorded.telemetry.within("find_order"):
+    with recorded.request(), recorded.telemetry.within("find_order"):
         recorded.telemetry.observe_query(RUN)
     query, use_case = recorded.spans()
     assert (use_case.name, query.name) == ("FindOrder", "find_order")
@@ -143,7 +154,7 @@ def test_a_use_case_and_its_query_are_spans_of_one_trace() -> None:
 
 def test_a_query_outside_of_any_trace_that_is_kept_leaves_no_span_and_is_measured_all_the_same() -> None:
     recorded = Recorded(sampler=ALWAYS_OFF)
-    with recorded.telemetry.within("find_order"):
+    with recorded.request(), recorded.telemetry.within("find_order"):
         recorded.telemetry.observe_query(RUN)
     recorded.telemetry.observe_query(RUN)
     assert recorded.spans() == ()
@@ -157,7 +168,7 @@ def test_a_query_outside_of_any_trace_that_is_kept_leaves_no_span_and_is_measure
 )
 def test_of_an_error_a_span_tells_the_kind_and_none_of_the_words(error: Exception, kind: str) -> None:
     recorded = Recorded()
-    with pytest.raises(type(error)), recorded.telemetry.within("find_order"):
+    with pytest.raises(type(error)), recorded.request(), recorded.telemetry.within("find_order"):
         raise error
     (span,) = recorded.spans()
     assert span.attributes == {"error.type": kind}
@@ -168,7 +179,7 @@ def test_of_an_error_a_span_tells_the_kind_and_none_of_the_words(error: Exceptio
 
 def test_a_failed_query_tells_its_sqlstate() -> None:
     recorded = Recorded()
-    with recorded.telemetry.within("find_order"):
+    with recorded.request(), recorded.telemetry.within("find_order"):
         recorded.telemetry.observe_query(replace(RUN, rows=None, error="22012"))
     query = recorded.spans()[0]
     assert (query.attributes or {})["error.type"] == "22012"
@@ -181,7 +192,7 @@ def test_a_failed_query_tells_its_sqlstate() -> None:
 def test_the_sql_of_queries_is_told_only_when_a_setting_asks_for_it_and_parameters_never_are() -> None:
     for with_query_text in (False, True):
         recorded = Recorded(with_query_text=with_query_text)
-        with recorded.telemetry.within("find_order"):
+        with recorded.request(), recorded.telemetry.within("find_order"):
             recorded.telemetry.observe_query(RUN)
         query = recorded.spans()[0]
         assert (query.attributes or {}).get("db.query.text") == ("SELECT %(number)s" if with_query_text else None)
@@ -220,7 +231,8 @@ async def test_a_cache_tells_hits_and_misses() -> None:
     async def compute() -> bytes:
         return b"value"
 
-    assert [await cache.get_or_compute(SECRET, compute) for _ in range(3)] == [b"value"] * 3
+    with recorded.request():
+        assert [await cache.get_or_compute(SECRET, compute) for _ in range(3)] == [b"value"] * 3
     assert sorted(recorded.points("zava.cache.requests"), key=str) == [
         ({"cache.name": "embeddings", "cache.result": "hit"}, 2),
         ({"cache.name": "embeddings", "cache.result": "miss"}, 1),
@@ -236,7 +248,8 @@ async def test_a_call_of_a_model_tells_its_model_its_tokens_and_nothing_of_the_t
         Stub(observe_tokens=lambda tokens: observe("openai", "a-model", tokens)), "openai"
     )
     assert provider.model == MODEL
-    await provider.embed([SECRET])
+    with recorded.request():
+        await provider.embed([SECRET])
     (span,) = recorded.spans()
     known = {
         "gen_ai.operation.name": "embeddings",
@@ -253,7 +266,7 @@ async def test_a_call_of_a_model_tells_its_model_its_tokens_and_nothing_of_the_t
 async def test_a_call_of_a_model_that_fails_tells_why_in_a_word() -> None:
     recorded = Recorded()
     provider = recorded.telemetry.embeddings(Stub(errors.EmbeddingError(SECRET)), "openai")
-    with pytest.raises(errors.EmbeddingError):
+    with pytest.raises(errors.EmbeddingError), recorded.request():
         await provider.embed(["a"])
     ((attributes, _),) = recorded.points("gen_ai.client.operation.duration")
     assert attributes["error.type"] == "EMBEDDING_ERROR"
@@ -361,7 +374,7 @@ def logging_to_memory() -> Iterator[tuple[logging.Logger, InMemoryLogRecordExpor
 
 def test_a_record_of_a_log_names_its_trace_its_tool_and_its_principal() -> None:
     recorded = Recorded()
-    with logging_to_memory() as (logger, exporter), recorded.telemetry.within("find_order"):
+    with logging_to_memory() as (logger, exporter), recorded.request(), recorded.telemetry.within("find_order"):
         token = call_under_way.set(CallUnderWay("find_order", datetime.now(UTC), 0, ADA))
         logger.warning("%s happened", "it")
         call_under_way.reset(token)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from opentelemetry import trace
 from opentelemetry.metrics import Meter
@@ -33,40 +33,37 @@ class OpenTelemetry(Telemetry):
             server: is asked by every query.
             query_text: whether the spans of queries carry their SQL, without its literals.
         """
-        self._metered: dict[str, AttributeValue] = {
-            names.DB_SYSTEM_NAME: "postgresql",
-            names.DB_NAMESPACE: server.namespace,
-            names.SERVER_ADDRESS: server.address,
-        }
+        self._database = {names.DB_SYSTEM_NAME: "postgresql", names.DB_NAMESPACE: server.namespace}
+        self._server: dict[str, AttributeValue] = {names.SERVER_ADDRESS: server.address}
         if server.port is not None:
-            self._metered[names.SERVER_PORT] = server.port
+            self._server[names.SERVER_PORT] = server.port
         self._tracer = self.tracer = tracer
         self._metrics = Metrics(meter)
         self.request_duration = self._metrics.request_duration
         self._query_text = query_text
 
-    @contextmanager
-    def within(self, tool: str) -> Iterator[None]:
+    def within(self, tool: str) -> AbstractContextManager[object]:
         """A span of the use case, which is named as the tool is."""
-        with self._span(tool.title().replace("_", ""), SpanKind.INTERNAL, {}):
-            yield
+        return self._span(tool.title().replace("_", ""), SpanKind.INTERNAL)
 
     def observe_call(self, call: Call) -> None:
         self._metrics.call(call)
 
     def observe_query(self, run: QueryRun) -> None:
-        batch = len(run.queries)
         attributes = {
-            **self._metered,
-            names.DB_OPERATION_NAME: "SELECT" if batch == 1 else "BATCH SELECT",
+            **self._database,
+            names.DB_OPERATION_NAME: "SELECT" if len(run.queries) == 1 else "BATCH SELECT",
             names.DB_QUERY_SUMMARY: run.name,
         }
         if run.error:
             attributes[names.ERROR_TYPE] = run.error
         self._metrics.query(run, attributes)
-        # The query is over and nothing happened within it, so that its span can be made now, and only when it is kept.
-        if not trace.get_current_span().is_recording():
-            return
+        if trace.get_current_span().is_recording():
+            self._keep_span(run, {**attributes, **self._server})
+
+    def _keep_span(self, run: QueryRun, attributes: Mapping[str, AttributeValue]) -> None:
+        """The query is over and nothing happened within it, so that its span can be made now."""
+        batch = len(run.queries)
         ended_at = time.time_ns()
         span = self._tracer.start_span(
             run.name, kind=SpanKind.CLIENT, attributes=attributes, start_time=ended_at - int(run.seconds * NANOSECONDS)
@@ -130,8 +127,16 @@ class OpenTelemetry(Telemetry):
                 attributes[names.ERROR_TYPE] = error_type(error)
             self._metrics.model_call(time.monotonic() - started, attributes)
 
+    def _span(
+        self, name: str, kind: SpanKind, attributes: Mapping[str, AttributeValue] | None = None
+    ) -> AbstractContextManager[Span]:
+        """A part of the current span, when that is kept."""
+        if not trace.get_current_span().is_recording():
+            return nullcontext(trace.INVALID_SPAN)
+        return self._kept_span(name, kind, attributes)
+
     @contextmanager
-    def _span(self, name: str, kind: SpanKind, attributes: Mapping[str, AttributeValue]) -> Iterator[Span]:
+    def _kept_span(self, name: str, kind: SpanKind, attributes: Mapping[str, AttributeValue] | None) -> Iterator[Span]:
         """A span that tells what kind of error ended it, and none of its words."""
         with self._tracer.start_as_current_span(
             name, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
