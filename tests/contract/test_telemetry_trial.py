@@ -232,7 +232,7 @@ def test_a_refusal_over_http_is_told_with_its_reason(
 ) -> None:
     with web_server(status) as endpoint:
         monkeypatch.setenv(ENDPOINT, endpoint)
-        told = send(signal, "http/protobuf", seconds=1.5)
+        told = send(signal, "http/protobuf", seconds=3)
     assert told is not None
     assert told.startswith(reason.format(signal=signal.lower()))
 
@@ -240,13 +240,13 @@ def test_a_refusal_over_http_is_told_with_its_reason(
 def test_a_receiver_that_is_overloaded_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     with web_server(503) as endpoint:
         monkeypatch.setenv(ENDPOINT, endpoint)
-        assert send("METRICS", "http/protobuf", seconds=1.5) == "it takes nothing at present; try again later"
+        assert send("METRICS", "http/protobuf", seconds=3) == "it takes nothing at present; try again later"
 
 
 @pytest.mark.parametrize(("signal", "protocol"), [("TRACES", "grpc"), ("LOGS", "http/protobuf")])
 def test_that_nothing_listens_is_told(monkeypatch: pytest.MonkeyPatch, signal: Signal, protocol: Protocol) -> None:
     monkeypatch.setenv(ENDPOINT, nobody())
-    assert send(signal, protocol, seconds=1.5) == "nothing listens there"
+    assert send(signal, protocol, seconds=3) == "nothing listens there"
 
 
 @pytest.mark.parametrize(("signal", "protocol"), [("METRICS", "grpc"), ("TRACES", "http/protobuf")])
@@ -261,17 +261,17 @@ def test_a_receiver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, sign
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_an_unknown_host_is_told(monkeypatch: pytest.MonkeyPatch, protocol: Protocol) -> None:
     monkeypatch.setenv(ENDPOINT, "http://nowhere.invalid:4317")
-    assert send("TRACES", protocol, seconds=1.5) == "there is no such host"
+    assert send("TRACES", protocol, seconds=3) == "there is no such host"
 
 
 def test_the_other_protocol_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with otlp_receiver() as receiver:
         monkeypatch.setenv(ENDPOINT, receiver.http_endpoint)
-        told = send("METRICS", "grpc", seconds=1.5)
+        told = send("METRICS", "grpc", seconds=3)
         assert told is not None
         assert told.startswith("it does not speak grpc; ")
         monkeypatch.setenv(ENDPOINT, receiver.endpoint)
-        told = send("METRICS", "http/protobuf", seconds=1.5)
+        told = send("METRICS", "http/protobuf", seconds=3)
     assert told is not None
     assert told.startswith("it does not speak http/protobuf; ")
 
@@ -281,7 +281,7 @@ def test_tls_where_there_is_none_is_told(monkeypatch: pytest.MonkeyPatch, protoc
     with otlp_receiver() as receiver:
         endpoint = receiver.endpoint if protocol == "grpc" else receiver.http_endpoint
         monkeypatch.setenv(ENDPOINT, endpoint.replace("http", "https"))
-        told = send("LOGS", protocol, seconds=1.5)
+        told = send("LOGS", protocol, seconds=3)
     assert told is not None
     assert told.startswith("TLS failed; ")
 
