@@ -34,6 +34,7 @@ from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.inspection import DatabaseInspection, UnfitError
 from zava.adapters.postgres.inventory import PostgresInventoryRepository
 from zava.adapters.postgres.orders import PostgresOrderRepository
+from zava.adapters.postgres.principals import PostgresPrincipalDirectory
 from zava.adapters.postgres.products import PostgresProductRepository
 from zava.adapters.postgres.sales import PostgresSalesRepository
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
@@ -41,8 +42,8 @@ from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory
 from zava.adapters.web.health import DEGRADED, HEALTHY, UNHEALTHY, Check
-from zava.core.model import MOST_FILE_ROWS, EmbeddingModel, KnownPrincipal, Principal
-from zava.core.ports import EmbeddingProvider, PrincipalDirectory
+from zava.core.model import MOST_FILE_ROWS, EmbeddingModel, Principal
+from zava.core.ports import EmbeddingProvider
 from zava.core.turns import Turns
 from zava.core.use_cases.analyze_sales import AnalyzeSales
 from zava.core.use_cases.check_inventory import CheckInventory
@@ -121,16 +122,6 @@ def _openai(settings: EmbeddingSettings) -> "OpenAIEmbeddings":
     limits = BatchLimits(settings.batch_size, settings.max_text_bytes, settings.max_batch_bytes)
     model = EmbeddingModel(settings.model, settings.dimensions)
     return OpenAIEmbeddings(server, model, limits, send_dimensions=settings.send_dimensions)
-
-
-class NobodyKnown(PrincipalDirectory):
-    """A directory before anybody was entered."""
-
-    async def by_subject(self, subject: str) -> KnownPrincipal | None:  # noqa: ARG002
-        return None
-
-    async def by_token(self, token: str) -> KnownPrincipal | None:  # noqa: ARG002
-        return None
 
 
 def _authorization_server(settings: Settings) -> AuthorizationServer | None:
@@ -242,7 +233,7 @@ class Container(containers.DeclarativeContainer):
     )
     inspection = providers.Singleton(DatabaseInspection, pool, VERSION)
 
-    principal_directory = providers.Singleton(NobodyKnown)
+    principal_directory = providers.Singleton(PostgresPrincipalDirectory, sessions)
     identity = providers.Selector(
         providers.Callable(_identity, admission),
         known_tokens=providers.Singleton(KnownTokens, admission.provided.principals, admission.provided.stdio_token),

@@ -113,7 +113,7 @@ class DatabaseSettings(BaseModel):
     ] = None
     admin_dsn: Annotated[
         SecretStr | None,
-        Field(description="Connection string of an administrator, for `zava db` and nothing else."),
+        Field(description="Connection string of an administrator, for commands that change the database."),
     ] = None
     writer_dsn: Annotated[
         SecretStr | None,

@@ -96,6 +96,7 @@ def access(tmp_path: Path) -> DatabaseAccess:
     """A database that is not there."""
     key = tmp_path / "context-key"
     key.write_bytes(b"a key of the tests, known to everybody")
+    key.chmod(0o600)
     return DatabaseAccess("host=nowhere.invalid dbname=zava user=zava_app password=hunter2", key)
 
 

@@ -1,7 +1,6 @@
 """Opens the database a command works on: the configured one, or the embedded one."""
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -193,6 +192,7 @@ def _connect(dsn: str, whom: str) -> Iterator[psycopg.Connection[Any]]:
 NO_SCHEMA = (
     psycopg.errors.InvalidParameterValue,
     psycopg.errors.InvalidSchemaName,
+    psycopg.errors.UndefinedColumn,
     psycopg.errors.UndefinedFunction,
     psycopg.errors.UndefinedTable,
 )
@@ -216,6 +216,6 @@ def first_line(error: psycopg.Error) -> str:
 def _create_secret(path: Path) -> None:
     try:
         with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(48))
+            file.write(ContextKey.generate().secret.decode())
     except OSError as error:
         raise SetupError(f"The context key {path} cannot be made: {error.strerror}.") from None
