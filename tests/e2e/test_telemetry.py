@@ -1,7 +1,9 @@
 """Traces, metrics and logs of the real program, as a real receiver gets them."""
 
 import asyncio
+import json
 import socket
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +21,7 @@ from opentelemetry.semconv._incubating.metrics import db_metrics, gen_ai_metrics
 from opentelemetry.semconv.attributes import db_attributes, error_attributes, server_attributes, service_attributes
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from tests.e2e.conftest import Server, free_port, start_server, zava
+from tests.e2e.conftest import ZAVA, Server, environment, free_port, start_server, zava
 from tests.embedding_server import DIMENSIONS, embedding_server
 from tests.otlp_receiver import Receiver, Span, otlp_receiver
 
@@ -335,3 +337,35 @@ async def test_without_a_receiver_that_answers_callers_lose_nothing_and_the_log_
     assert len(complaints) == 1
     assert not [line for line in server.errors if "opentelemetry" in line]
     assert not [line for line in server.errors if "Traceback" in line]
+
+
+def test_over_stdio_what_is_left_is_sent_before_a_signal_ends_the_program(other_data_dir: Path) -> None:
+    trace_id = "e" * 32
+    about = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    call = {"name": "get_current_utc_date", "arguments": {}, "_meta": {"traceparent": f"00-{trace_id}-{'f' * 16}-01"}}
+    messages = (
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": about},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": call},
+    )
+    with otlp_receiver() as receiver:
+        variables = environment(ZAVA_TOKEN=TOKEN, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
+        with subprocess.Popen(  # noqa: S603 - our own program
+            [*ZAVA, "serve", "--transport", "stdio", "--data-dir", str(other_data_dir), *SMALL],
+            env=variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as process:
+            assert process.stdin
+            assert process.stdout
+            for message in messages:
+                process.stdin.write(json.dumps(message) + "\n")
+                process.stdin.flush()
+                if "id" in message:
+                    assert json.loads(process.stdout.readline())["id"] == message["id"]
+            process.terminate()
+            assert process.wait(60) == 0
+        assert receiver.span("tools/call get_current_utc_date", trace_id).kind == "SERVER"
+        assert receiver.points("operation_success", operation="get_current_utc_date")[0].value == 1

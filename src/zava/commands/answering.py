@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import uvicorn
 
@@ -42,7 +44,16 @@ def answer_http(settings: Settings, database: Database, listener: socket.socket,
 
 def answer_stdio(settings: Settings, database: Database, token: str | None) -> None:
     """Answers over standard input and output, until the input ends, for the principal of this token."""
-    with telemetry_of(settings, database.access) as telemetry:
+    with ExitStack() as stack:
+        telemetry = stack.enter_context(telemetry_of(settings, database.access))
+
+        def leave(*_: object) -> NoReturn:
+            """Sends what is left, and ends the program at once: a thread waits for standard input."""
+            stack.close()
+            os._exit(0)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, leave)
         container = new_container(settings, database.access, database.principals(), token, telemetry)
         asyncio.run(_answer_stdio(container, database))
 
