@@ -220,6 +220,9 @@ class LogSettings(BaseModel):
     level: Annotated[
         str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
     ] = "INFO"
+    slow_seconds: Annotated[
+        Seconds, Field(description="Seconds from which on a call or a query is slow; the log has such queries.")
+    ] = 1
 
 
 class Settings(BaseSettings):

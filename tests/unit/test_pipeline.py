@@ -19,6 +19,7 @@ from zava.core.model import Principal
 from zava.core.observations import FAILURES, Call, Coverage
 
 ADA = Principal(UUID(int=1), "Ada")
+ADA_ID = ADA.principal_id
 SECRET = "SELECT card FROM customers; password=hunter2"
 
 
@@ -180,7 +181,7 @@ async def test_an_unknown_error_is_masked_and_logged_under_its_reference(
     assert (outcome.code, outcome.retryable) == ("INTERNAL_ERROR", False)
     assert len(bytes.fromhex(reference)) == 16
     assert record.levelno == logging.ERROR
-    assert record.getMessage() == outcome.message
+    assert record.getMessage() == f"Internal server error in ask for {ADA_ID}, reference {reference}"
     assert record.exc_info
     assert record.exc_info[1] is error
     assert "hunter2" not in outcome.text
@@ -247,9 +248,36 @@ async def test_a_timeout_of_the_tools_own_is_a_fault_like_any_other(caplog: pyte
     assert "connect to 10.0.0.7" in caplog.text
 
 
-async def test_a_refusal_is_logged_with_its_code(caplog: pytest.LogCaptureFixture) -> None:
-    await failure(failing(errors.AuthorizationError("Not yours.", ADA.principal_id)))
-    assert caplog.messages == ["AUTHORIZATION_ERROR in ask: Not yours."]
+@pytest.mark.parametrize(
+    ("error", "level", "line"),
+    [
+        (errors.ValidationError("word", SECRET, SECRET), logging.WARNING, f"VALIDATION_ERROR in ask for {ADA_ID}"),
+        (errors.AuthorizationError(SECRET), logging.WARNING, f"AUTHORIZATION_ERROR in ask for {ADA_ID}"),
+        (errors.BusyError("Later."), logging.WARNING, f"BUSY in ask for {ADA_ID}"),
+        (
+            errors.InvalidQueryError(SECRET, query=SECRET, position=8, sqlstate="22P02"),
+            logging.WARNING,
+            f"INVALID_QUERY in ask for {ADA_ID}, position 8, sqlstate 22P02",
+        ),
+        (errors.DatabaseError("Down."), logging.ERROR, f"DATABASE_ERROR in ask for {ADA_ID}: Down."),
+        (errors.QueryTimeoutError("Slow."), logging.ERROR, f"QUERY_TIMEOUT in ask for {ADA_ID}: Slow."),
+        (errors.UnavailableError("Gone."), logging.ERROR, f"UNAVAILABLE in ask for {ADA_ID}: Gone."),
+        (errors.EmbeddingError("Mute."), logging.ERROR, f"EMBEDDING_ERROR in ask for {ADA_ID}: Mute."),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_what_was_refused_is_a_warning_without_words_and_what_failed_is_an_error_without_its_stack(
+    error: errors.ZavaError, level: int, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await failure(failing(error))
+    (record,) = caplog.records
+    assert (record.levelno, record.getMessage()) == (level, line)
+    assert record.exc_info is None
+
+
+async def test_the_log_says_that_nobody_asked(caplog: pytest.LogCaptureFixture) -> None:
+    await Pipeline(lambda: None, timeout=5).call(spec_of(), {"word": "hello"})
+    assert caplog.messages == ["AUTHORIZATION_ERROR in echo for nobody"]
 
 
 async def test_an_argument_that_the_caller_invented_is_named_in_short_and_on_one_line() -> None:

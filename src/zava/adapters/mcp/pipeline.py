@@ -22,7 +22,7 @@ from zava.adapters.mcp.texts import picture_text
 from zava.core.charts import Picture
 from zava.core.errors import AuthorizationError, ChartError, QueryTimeoutError, ValidationError, ZavaError
 from zava.core.model import Principal
-from zava.core.observations import Call, CallObserver, Coverage
+from zava.core.observations import FAILURES, Call, CallObserver, Coverage
 
 logger = logging.getLogger(__name__)
 
@@ -232,10 +232,10 @@ class Pipeline:
             _log_cancelled(spec, asking)
             return CANCELLED
         except ZavaError as error:
-            return _failure(spec, error)
+            return _failure(spec, error, asking)
         except Exception:
             reference = _reference()
-            logger.exception("Internal server error in %s, reference %s", spec.name, reference)
+            logger.exception("Internal server error in %s for %s, reference %s", spec.name, asking.who, reference)
             return Failure(
                 "INTERNAL_ERROR",
                 f"Internal server error in {spec.name}, reference {reference}",
@@ -264,7 +264,7 @@ class Pipeline:
         try:
             await self._audit(call)
         except ZavaError as error:
-            outcome = _failure(spec, error)
+            outcome = _failure(spec, error, asking)
             call = replace(call, code=outcome.code, coverage=Coverage(), text_bytes=len(outcome.text.encode()))
         for observe in self._observers:
             observe(call)
@@ -297,14 +297,24 @@ class _Asking:
     started: float
     principal: Principal | None = None
 
+    @property
+    def who(self) -> str:
+        """As the log names them."""
+        return str(self.principal.principal_id) if self.principal else "nobody"
 
-def _failure(spec: ToolSpec[Any], error: ZavaError) -> Failure:
-    logger.warning("%s in %s: %s", error.code, spec.name, error.message)
+
+def _failure(spec: ToolSpec[Any], error: ZavaError, asking: _Asking) -> Failure:
+    if error.code in FAILURES:
+        logger.error("%s in %s for %s: %s", error.code, spec.name, asking.who, error.message)
+    else:
+        # The message of a refusal may repeat the caller's words, or a customer's.
+        details = "".join(f", {name} {value}" for name, value in error.details.items())
+        logger.warning("%s in %s for %s%s", error.code, spec.name, asking.who, details)
     return Failure(error.code, error.message, error.retryable, error.details)
 
 
 def _log_cancelled(spec: ToolSpec[Any], asking: _Asking) -> None:
-    logger.info("%s was cancelled after %.3f seconds", spec.name, time.monotonic() - asking.started)
+    logger.info("%s was cancelled after %.3f seconds, for %s", spec.name, time.monotonic() - asking.started, asking.who)
 
 
 def _trace_id() -> str | None:

@@ -118,7 +118,7 @@ class PrincipalSessions:
                 found.rows = answers.count
                 return answers
         except psycopg.Error as error:
-            raise translate(error, principal, questions[0].sql) from error
+            raise translate(error) from error
 
     async def converse(
         self, principal: Principal, conversation: Callable[[psycopg.AsyncConnection[Any], str], Awaitable[Result]]
