@@ -153,9 +153,12 @@ async def test_a_plan_runs_nothing(tiny_database: TestDatabase) -> None:
             await shop.sandbox.execute_sales_query(SEATTLE, ENDLESS)
         with pytest.raises(InvalidQueryError, match="division by zero"):
             await shop.sandbox.execute_sales_query(SEATTLE, "SELECT 1 / (quantity - quantity) FROM order_items")
+        asleep = QueryRun(SEATTLE, "sleep", ("SELECT pg_sleep(30)",), {}, None, "57014", 30)
         async with asyncio.timeout(5):
-            plans = [await shop.plans.plan_of(run) for run in shop.runs]
-    assert ["Function Scan on generate_series" in plans[0], "Scan" in plans[1]] == [True, True]
+            first, second, third = [await shop.plans.plan_of(run) for run in (*shop.runs, asleep)]
+    assert "Function Scan on generate_series" in first
+    assert "on order_items" in second
+    assert third == "Result  (cost=0.00..0.01 rows=1 width=4)"
 
 
 async def test_a_plan_leaves_nothing_on_the_connection(tiny_database: TestDatabase) -> None:
@@ -227,6 +230,26 @@ async def test_free_sql_has_no_way_to_a_plan(tiny_copy: TestDatabase) -> None:
         function: LiteralString = "EXECUTE ON FUNCTION sandbox.explain_for_one(text, integer)"
         with changed(tiny_copy, f"GRANT {function} TO zava_sandbox", f"REVOKE {function} FROM zava_sandbox"):
             assert "cost=" in await ask()
+
+
+def test_free_sql_is_planned_with_nobody_at_its_side_as_its_runner_would_have_it(tiny_copy: TestDatabase) -> None:
+    def is_parallel() -> bool:
+        with as_app(tiny_copy) as connection, connection.transaction(force_rollback=True):
+            for setting in ("parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size"):
+                connection.execute(f"SET LOCAL {setting} = 0".encode())
+            for setting in ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan"):
+                connection.execute(f"SET LOCAL {setting} = off".encode())
+            seal(connection, tiny_shop.HEAD_OFFICE.principal)
+            (plan,) = connection.execute("SELECT sandbox.explain('SELECT count(*) FROM orders', 10)").fetchone() or (
+                "",
+            )
+            return "Gather" in plan
+
+    assert not is_parallel()
+    function: LiteralString = "ALTER FUNCTION sandbox.explain_for_all(text, integer) "
+    reset: LiteralString = "RESET max_parallel_workers_per_gather"
+    with changed(tiny_copy, function + reset, function + "SET max_parallel_workers_per_gather = 0"):
+        assert is_parallel()
 
 
 async def test_no_value_of_anybody_is_logged(tiny_database: TestDatabase, caplog: pytest.LogCaptureFixture) -> None:

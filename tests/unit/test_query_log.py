@@ -108,9 +108,17 @@ async def test_whoever_went_away_is_no_failure(caplog: pytest.LogCaptureFixture)
 
 @pytest.mark.parametrize(
     ("error", "planned"),
-    [("57014", True), ("QueryTimeoutError", True), ("BusyError", False), ("08006", False), ("42P01", False)],
+    [
+        ("57014", True),
+        ("QueryTimeoutError", True),
+        ("QueryStoppedError", True),
+        ("CancelledError", True),
+        ("BusyError", False),
+        ("08006", False),
+        ("42P01", False),
+    ],
 )
-async def test_of_slow_queries_that_failed_those_that_ran_out_of_time_are_planned(
+async def test_of_slow_queries_that_failed_those_that_were_stopped_are_planned(
     error: str,
     planned: bool,  # noqa: FBT001
 ) -> None:

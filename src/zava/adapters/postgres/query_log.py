@@ -10,16 +10,16 @@ import psycopg
 from cachetools import TTLCache
 
 from zava.adapters.postgres.query_shapes import shape_of
-from zava.core.errors import QueryTimeoutError, ZavaError
+from zava.core.errors import QueryStoppedError, QueryTimeoutError, ZavaError
 from zava.core.observations import QueryRun
 from zava.core.performance import QueryShape
 
 logger = logging.getLogger(__name__)
 
-# How a query is seen to have run out of time. Any other that failed has no plan worth a look.
-OUT_OF_TIME = (QueryTimeoutError.__name__, "57014")
 # Whoever asked has gone away, and the log says so already.
 CANCELLED = asyncio.CancelledError.__name__
+# Why a query did not come to its end though nothing was wrong with it. Any other that failed has no plan worth a look.
+STOPPED = (CANCELLED, QueryTimeoutError.__name__, QueryStoppedError.__name__, "57014")
 PLAN_SECONDS = 10
 PLANS_EVERY_SECONDS = 600
 MOST_SHAPES = 1_000
@@ -59,7 +59,7 @@ class QueryLog:
         if run.seconds >= self._slow_seconds:
             shape = shape_of(run)
             logger.warning("Slow query detected: %s", _described(run, shape))
-            if run.error is None or run.error in OUT_OF_TIME:
+            if run.error is None or run.error in STOPPED:
                 self._plan(run, shape)
 
     async def close(self) -> None:
