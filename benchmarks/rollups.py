@@ -2,8 +2,8 @@
 
 Each question is asked of the rollups and of the orders in turn, under the row policies, and the ratio of the two is the
 median over the rounds. Orders are written with and without the triggers that mark their days, in turn too, and removed
-again. All sales must be summed: `zava db rollup`. With --growth two shops of different sizes are asked the same in turn,
-of their sums alone: the smaller one first.
+again. All sales must be summed: `zava db rollup`. With --growth two shops, the smaller one first, are asked the same in
+turn, of their sums alone.
 """
 
 import argparse
