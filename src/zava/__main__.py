@@ -137,6 +137,18 @@ def doctor(
     sys.exit(examine(_settings(embedded={"data_dir": data_dir})))
 
 
+@app.command
+def stats(
+    *,
+    url: Annotated[str | None, Parameter(help="Of the server; http://127.0.0.1:8000/mcp by default.")] = None,
+    as_json: Annotated[bool, Parameter("--json", help="As JSON, for programs.", negative="")] = False,
+) -> None:
+    """Show how long calls and queries have taken in a server that runs, as ZAVA_TOKEN may see it."""
+    from zava.commands.stats import show_stats
+
+    show_stats(_settings(), url, as_json=as_json)
+
+
 @queries.default
 def running(*, data_dir: DataDir = None) -> None:
     """List the queries of free SQL that run: process, state, how long, who asked, and the text."""

@@ -1,5 +1,6 @@
 """Who is given what. The only module that knows the injector; read it from top to bottom."""
 
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -36,8 +37,11 @@ from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.inspection import DatabaseInspection, UnfitError
 from zava.adapters.postgres.inventory import PostgresInventoryRepository
 from zava.adapters.postgres.orders import PostgresOrderRepository
+from zava.adapters.postgres.plans import QueryPlans
 from zava.adapters.postgres.principals import PostgresPrincipalDirectory
 from zava.adapters.postgres.products import PostgresProductRepository
+from zava.adapters.postgres.query_log import QueryLog
+from zava.adapters.postgres.query_shapes import shape_of
 from zava.adapters.postgres.sales import PostgresSalesRepository
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
@@ -46,6 +50,7 @@ from zava.adapters.postgres.store_directory import PostgresStoreDirectory
 from zava.adapters.telemetry.telemetry import Telemetry
 from zava.adapters.web.health import DEGRADED, HEALTHY, UNHEALTHY, Check
 from zava.core.model import MOST_FILE_ROWS, EmbeddingModel, Principal
+from zava.core.performance import PerformanceMonitor
 from zava.core.ports import EmbeddingProvider
 from zava.core.turns import Turns
 from zava.core.use_cases.analyze_sales import AnalyzeSales
@@ -56,6 +61,7 @@ from zava.core.use_cases.find_order import FindOrder
 from zava.core.use_cases.find_related_products import FindRelatedProducts
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
 from zava.core.use_cases.get_store_performance import GetStorePerformance
+from zava.core.use_cases.report_performance import ReportPerformance
 from zava.core.use_cases.semantic_search_products import SemanticSearchProducts
 from zava.settings import EmbeddingSettings, SandboxSettings, Settings, listed
 
@@ -232,9 +238,6 @@ class Container(containers.DeclarativeContainer):
 
     now = providers.Object(_now)
     telemetry = providers.Dependency(instance_of=Telemetry, default=Telemetry())
-    # Who is told of every query to the database, and of every call.
-    query_observers = providers.List(telemetry.provided.observe_query)
-    call_observers = providers.List(telemetry.provided.observe_call)
     pool = providers.Singleton(
         _pool,
         settings,
@@ -244,6 +247,28 @@ class Container(containers.DeclarativeContainer):
     )
     sandbox_pool = providers.Singleton(_sandbox_pool, settings, access)
     key = providers.Factory(ContextKey.read, access.provided.context_key_file)
+
+    monitor = providers.Singleton(
+        PerformanceMonitor,
+        shape_of,
+        providers.Callable(_now),
+        providers.Callable(os.getpid),
+        slow_seconds=settings.provided.log.slow_seconds,
+    )
+    # Nobody is told of what these ask.
+    plans = providers.Singleton(
+        QueryPlans,
+        providers.Singleton(PrincipalSessions, pool, key.provider),
+        providers.Singleton(PrincipalSessions, sandbox_pool, key.provider),
+        settings.provided.sandbox.max_rows,
+    )
+    query_log = providers.Singleton(QueryLog, plans.provided.plan_of, slow_seconds=settings.provided.log.slow_seconds)
+    # Who is told of every query to the database, and of every call.
+    query_observers = providers.List(
+        monitor.provided.see_query, query_log.provided.see, telemetry.provided.observe_query
+    )
+    call_observers = providers.List(monitor.provided.see_call, telemetry.provided.observe_call)
+
     sessions = providers.Singleton(
         PrincipalSessions,
         pool,
@@ -380,7 +405,8 @@ class Container(containers.DeclarativeContainer):
         ),
     )
 
-    resources = providers.Singleton(RetailResources, directory, get_multiple_table_schemas)
+    report_performance = providers.Singleton(ReportPerformance, directory, monitor)
+    resources = providers.Singleton(RetailResources, directory, get_multiple_table_schemas, report_performance)
     completions = providers.Singleton(RetailCompletions, directory, products, catalog)
 
     pipeline = providers.Singleton(

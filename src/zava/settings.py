@@ -356,6 +356,9 @@ class LogSettings(BaseModel):
         Literal["text", "json"], Field(description="text: a line an event. json: an object an event.")
     ] = "text"
     file: Annotated[Path | None, Field(description="A file that the log goes to as well.")] = None
+    slow_seconds: Annotated[
+        Seconds, Field(description="Seconds from which on a call or a query is slow; the log has such queries.")
+    ] = 1
 
 
 class TelemetrySettings(BaseModel):

@@ -22,6 +22,7 @@ from zava.core.model import Principal
 from zava.core.observations import FAILURES, Call, CallUnderWay, Coverage, call_under_way
 
 ADA = Principal(UUID(int=1), "Ada")
+ADA_ID = ADA.principal_id
 SECRET = "SELECT card FROM customers; password=hunter2"
 
 
@@ -183,7 +184,7 @@ async def test_an_unknown_error_is_masked_and_logged_under_its_reference(
     assert (outcome.code, outcome.retryable) == ("INTERNAL_ERROR", False)
     assert len(bytes.fromhex(reference)) == 16
     assert record.levelno == logging.ERROR
-    assert record.getMessage() == outcome.message
+    assert record.getMessage() == f"Internal server error in ask for {ADA_ID}, reference {reference}"
     assert type(error).__name__ in caplog.text
     assert "raise error" in caplog.text
     assert "hunter2" not in outcome.text + caplog.text
@@ -250,17 +251,36 @@ async def test_a_timeout_of_the_tools_own_is_a_fault_like_any_other(caplog: pyte
     assert "TimeoutError" in caplog.text
 
 
-async def test_a_refusal_is_logged_with_its_code_and_without_its_words_which_may_be_the_callers(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize(
+    ("error", "level", "line"),
+    [
+        (errors.ValidationError("word", SECRET, SECRET), logging.WARNING, f"VALIDATION_ERROR in ask for {ADA_ID}"),
+        (errors.AuthorizationError(SECRET), logging.WARNING, f"AUTHORIZATION_ERROR in ask for {ADA_ID}"),
+        (errors.BusyError("Later."), logging.WARNING, f"BUSY in ask for {ADA_ID}"),
+        (
+            errors.InvalidQueryError(SECRET, query=SECRET, position=8, sqlstate="22P02"),
+            logging.WARNING,
+            f"INVALID_QUERY in ask for {ADA_ID}, position 8, sqlstate 22P02",
+        ),
+        (errors.DatabaseError("Down."), logging.ERROR, f"DATABASE_ERROR in ask for {ADA_ID}: Down."),
+        (errors.QueryTimeoutError("Slow."), logging.ERROR, f"QUERY_TIMEOUT in ask for {ADA_ID}: Slow."),
+        (errors.UnavailableError("Gone."), logging.ERROR, f"UNAVAILABLE in ask for {ADA_ID}: Gone."),
+        (errors.EmbeddingError("Mute."), logging.ERROR, f"EMBEDDING_ERROR in ask for {ADA_ID}: Mute."),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_what_was_refused_is_a_warning_without_words_and_what_failed_is_an_error_without_its_stack(
+    error: errors.ZavaError, level: int, line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await failure(failing(errors.AuthorizationError(SECRET, ADA.principal_id)))
-    await failure(failing(errors.InvalidQueryError(SECRET, query=SECRET, position=3, sqlstate="42P01")))
-    assert caplog.messages == ["AUTHORIZATION_ERROR in ask", "INVALID_QUERY in ask, position 3, sqlstate 42P01"]
+    await failure(failing(error))
+    (record,) = caplog.records
+    assert (record.levelno, record.getMessage()) == (level, line)
+    assert record.exc_info is None
 
 
-async def test_a_failure_of_the_servers_own_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
-    await failure(failing(errors.UnavailableError("The database is away.")))
-    assert caplog.messages == ["UNAVAILABLE in ask: The database is away."]
+async def test_the_log_says_that_nobody_asked(caplog: pytest.LogCaptureFixture) -> None:
+    await Pipeline(always(None), timeout=5).call(spec_of(), {"word": "hello"})
+    assert caplog.messages == ["AUTHORIZATION_ERROR in echo for nobody"]
 
 
 async def test_while_a_call_is_under_way_its_tool_and_principal_are_known_and_afterwards_they_are_not() -> None:

@@ -122,6 +122,7 @@ async def _ready(container: Container, database: Database) -> AsyncIterator[None
         for source in sources:
             stack.push_async_callback(source.close)
         stack.push_async_callback(container.charts().close)
+        stack.push_async_callback(container.query_log().close)
         inspection = container.inspection()
         await inspection.schema_version()
         await inspection.row_security()

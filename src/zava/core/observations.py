@@ -109,6 +109,11 @@ class CallUnderWay:
     started: float
     principal: Principal | None = None
 
+    @property
+    def who(self) -> str:
+        """As the log names them."""
+        return str(self.principal.principal_id) if self.principal else "nobody"
+
 
 # For what is logged meanwhile. None outside of calls.
 call_under_way: ContextVar[CallUnderWay | None] = ContextVar("call_under_way", default=None)

@@ -259,12 +259,16 @@ class Pipeline:
             _log_cancelled(spec, asking)
             return CANCELLED
         except ZavaError as error:
-            return _failure(spec, error)
+            return _failure(spec, error, asking)
         except Exception as error:
             reference = _reference()
             # Its words may be the caller's, or a customer's.
             logger.error(  # noqa: TRY400
-                "Internal server error in %s, reference %s", spec.name, reference, exc_info=masked(error)
+                "Internal server error in %s for %s, reference %s",
+                spec.name,
+                asking.who,
+                reference,
+                exc_info=masked(error),
             )
             return Failure(
                 "INTERNAL_ERROR",
@@ -294,7 +298,7 @@ class Pipeline:
         try:
             await self._audit(call)
         except ZavaError as error:
-            outcome = _failure(spec, error)
+            outcome = _failure(spec, error, asking)
             call = replace(call, code=outcome.code, coverage=Coverage(), text_bytes=len(outcome.text.encode()))
         for observe in self._observers:
             observe(call)
@@ -319,18 +323,18 @@ class Pipeline:
         return caller
 
 
-def _failure(spec: ToolSpec[Any], error: ZavaError) -> Failure:
+def _failure(spec: ToolSpec[Any], error: ZavaError, asking: CallUnderWay) -> Failure:
     if error.code in FAILURES:
-        logger.warning("%s in %s: %s", error.code, spec.name, error.message)
+        logger.error("%s in %s for %s: %s", error.code, spec.name, asking.who, error.message)
     else:
-        # The message of a refusal may repeat the caller's words.
+        # The message of a refusal may repeat the caller's words, or a customer's.
         details = "".join(f", {name} {value}" for name, value in error.details.items())
-        logger.warning("%s in %s%s", error.code, spec.name, details)
+        logger.warning("%s in %s for %s%s", error.code, spec.name, asking.who, details)
     return Failure(error.code, error.message, error.retryable, error.details)
 
 
 def _log_cancelled(spec: ToolSpec[Any], asking: CallUnderWay) -> None:
-    logger.info("%s was cancelled after %.3f seconds", spec.name, time.monotonic() - asking.started)
+    logger.info("%s was cancelled after %.3f seconds, for %s", spec.name, time.monotonic() - asking.started, asking.who)
 
 
 def _trace_id() -> str | None:

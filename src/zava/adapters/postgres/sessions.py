@@ -126,7 +126,7 @@ class PrincipalSessions:
                 found.rows = answers.count
                 return answers
         except psycopg.Error as error:
-            raise translate(error, principal, questions[0].sql) from error
+            raise translate(error) from error
 
     async def ask_as_login(self, parameters: Mapping[str, object], question: Question[Row]) -> list[Row]:
         """The answer to a question before it is known who asks. The login may call a few functions, and read nothing.
@@ -144,7 +144,7 @@ class PrincipalSessions:
         try:
             return await self._patiently(ask_once)
         except psycopg.Error as error:
-            raise translate(error, None, question.sql) from error
+            raise translate(error) from error
 
     async def converse(
         self, principal: Principal, conversation: Callable[[psycopg.AsyncConnection[Any], str], Awaitable[Result]]
