@@ -8,7 +8,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult
 from opentelemetry import propagate, trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.metrics import Histogram
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
@@ -71,27 +71,29 @@ class ServerSpans:
             attributes["gen_ai.operation.name"] = "execute_tool"
         error: str | None = None
         started = time.monotonic()
-        with self._tracer.start_as_current_span(
+        span = self._tracer.start_span(
             f"{method} {name}" if name else method,
             context=_parent(request),
             kind=SpanKind.SERVER,
             attributes=attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                result = await call_next(request)
-                error = _error_of(result)
-            except BaseException as failure:
-                error = _error_type(failure)
-                raise
-            finally:
-                attributes.pop("gen_ai.operation.name", None)
-                if error:
-                    attributes["error.type"] = error
-                    span.set_attribute("error.type", error)
-                    span.set_status(StatusCode.ERROR)
-                self._duration.record(time.monotonic() - started, attributes)
+        )
+        # The library's own way of making it the current one takes twice as long.
+        token = attach(trace.set_span_in_context(span))
+        try:
+            result = await call_next(request)
+            error = _error_of(result)
+        except BaseException as failure:
+            error = _error_type(failure)
+            raise
+        finally:
+            detach(token)
+            attributes.pop("gen_ai.operation.name", None)
+            if error:
+                attributes["error.type"] = error
+                span.set_attribute("error.type", error)
+                span.set_status(StatusCode.ERROR)
+            span.end()
+            self._duration.record(time.monotonic() - started, attributes, trace.set_span_in_context(span))
         return result
 
     def _name(self, request: ServerRequestContext[Any, Any]) -> str | None:

@@ -59,17 +59,17 @@ class Tally:
             attributes: by which sums are kept apart.
         """
         self._attributes = attributes
-        self._sums: defaultdict[tuple[str, ...], float] = defaultdict(int)
+        self._sums: defaultdict[tuple[object, ...], float] = defaultdict(int)
         meter.create_observable_counter(name, [self._observe], unit, description)
 
-    def add(self, amount: float, *values: str) -> None:
-        """Adds to the sum of these values of the attributes."""
+    def add(self, amount: float, *values: object) -> None:
+        """Adds to the sum of these values of the attributes, which are told as texts."""
         self._sums[values] += amount
 
     def _observe(self, _: CallbackOptions) -> Iterable[Observation]:
         # A copy, since the thread that asks is another.
         for values, total in list(self._sums.items()):
-            yield Observation(total, dict(zip(self._attributes, values, strict=True)))
+            yield Observation(total, dict(zip(self._attributes, map(str, values), strict=True)))
 
 
 class Metrics:
@@ -136,9 +136,8 @@ class Metrics:
         if limit := LIMITS.get(call.code or ""):
             self._limits.add(1, limit)
         if call.principal:
-            principal = str(call.principal.principal_id)
-            self._calls.add(1, principal)
-            self._seconds.add(call.seconds, principal)
+            self._calls.add(1, call.principal.principal_id)
+            self._seconds.add(call.seconds, call.principal.principal_id)
 
     def query(self, run: QueryRun, attributes: Attributes) -> None:
         self._db_duration.record(run.seconds, attributes)

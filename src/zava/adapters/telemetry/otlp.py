@@ -44,6 +44,8 @@ class OpenTelemetry(Telemetry):
 
     def within(self, tool: str) -> AbstractContextManager[object]:
         """A span of the use case, which is named as the tool is."""
+        if not trace.get_current_span().is_recording():
+            return nullcontext()
         return self._span(tool.title().replace("_", ""), SpanKind.INTERNAL)
 
     def observe_call(self, call: Call) -> None:

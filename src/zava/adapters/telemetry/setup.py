@@ -77,42 +77,33 @@ def open_telemetry(
     from zava.adapters.telemetry.otlp import OpenTelemetry  # noqa: PLC0415
     from zava.adapters.telemetry.providers import NAME, Providers  # noqa: PLC0415
 
-    with _handled(logging.getLogger("opentelemetry"), Complaints(), alone=True):
-        try:
-            providers = Providers(protocols, version)
-        except ValueError as error:
-            # The variables hold keys, so that their values are not repeated.
-            raise SetupError(
-                "Telemetry cannot be sent: a variable OTEL_… has a value that cannot be read, such as a timeout that "
-                "is no number."
-            ) from error
-        telemetry = OpenTelemetry(
-            providers.tracers.get_tracer(NAME, version),
-            providers.meters.get_meter(NAME, version),
-            server,
-            query_text=query_text,
-        )
-        try:
-            if providers.loggers is None:
-                yield telemetry
-            else:
-                with _handled(logging.getLogger(), OtlpHandler(providers.loggers)):
-                    yield telemetry
-        finally:
-            _within(close_seconds, providers.close)
-
-
-@contextmanager
-def _handled(source: logging.Logger, handler: logging.Handler, *, alone: bool = False) -> Iterator[None]:
-    """Has this handler see the records of a logger; alone, or along with others."""
-    propagated = source.propagate
-    source.addHandler(handler)
-    source.propagate = propagated and not alone
+    # It stays: what is still being sent when the time is over complains to the very end.
+    library = logging.getLogger("opentelemetry")
+    library.addHandler(Complaints())
+    library.propagate = False
     try:
-        yield
+        providers = Providers(protocols, version)
+    except ValueError as error:
+        # The variables hold keys, so that their values are not repeated.
+        raise SetupError(
+            "Telemetry cannot be sent: a variable OTEL_… has a value that cannot be read, such as a timeout that "
+            "is no number."
+        ) from error
+    telemetry = OpenTelemetry(
+        providers.tracers.get_tracer(NAME, version),
+        providers.meters.get_meter(NAME, version),
+        server,
+        query_text=query_text,
+    )
+    handler = OtlpHandler(providers.loggers) if providers.loggers else None
+    if handler:
+        logging.getLogger().addHandler(handler)
+    try:
+        yield telemetry
     finally:
-        source.removeHandler(handler)
-        source.propagate = propagated
+        if handler:
+            logging.getLogger().removeHandler(handler)
+        _within(close_seconds, providers.close)
 
 
 def _within(seconds: float, close: Callable[[], None]) -> None:
