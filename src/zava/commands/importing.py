@@ -21,6 +21,7 @@ from zava.container import new_container
 from zava.core.errors import EmbeddingError, SetupError
 from zava.core.imports import KINDS, Imported, ImportResult, Kind
 from zava.core.use_cases.import_shop import ImportShop
+from zava.demo.postponed import checks_postponed
 from zava.settings import Settings
 
 MOST_REASONS = 5
@@ -57,7 +58,10 @@ def import_files(settings: Settings, what: str, path: Path | None, options: Impo
         _prepare(database)
         with database.administration() as connection, failures_of("zava import"):
             shop = ImportShop(
-                PostgresImportRepository.open(connection), options.skip_bad, options.delete_missing, options.trial
+                PostgresImportRepository.open(connection, checks_postponed),
+                options.skip_bad,
+                options.delete_missing,
+                options.trial,
             )
             with progress_bar("Import") as report:
                 result = shop(files, report)

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 import pydantic
 
 from zava.adapters.files.columns import Columns
-from zava.adapters.files.models import MODELS, RowModel
+from zava.adapters.files.models import FORMS, MODELS, RowModel
 from zava.core.errors import SetupError
 from zava.core.formulas import FORMULA
 from zava.core.imports import Batch, Kind, Rejection, Row
@@ -37,8 +37,6 @@ OTHER_ENCODINGS = (b"\xff\xfe", b"\xfe\xff")
 SENTENCES = {
     "missing": "is missing",
     "string_unicode": "is not UTF-8",
-    "string_pattern_mismatch": "has a form that is not admitted",
-    "decimal_parsing": "is no number such as 12.50",
     "int_parsing": "is no whole number",
 }
 
@@ -64,11 +62,13 @@ class ShopFile(ImportFile):
     Attributes:
         path: ends in .csv or .jsonl.
         renamed: for a field, the name of its column where that is another.
+        batch: rows in each.
     """
 
     path: Path
     of_kind: Kind
     renamed: Mapping[str, str]
+    batch: int = BATCH
 
     @property
     def kind(self) -> Kind:
@@ -140,7 +140,7 @@ class ShopFile(ImportFile):
                 rejections.append(checked)
             else:
                 rows.append(checked)
-            if len(rows) + len(rejections) == BATCH:
+            if len(rows) + len(rejections) == self.batch:
                 yield Batch(rows, rejections, line)
                 rows, rejections = [], []
         if rows or rejections:
@@ -224,9 +224,10 @@ class _Check:
     def __init__(self, model: type[RowModel], columns: Columns, *, spreadsheet: bool) -> None:
         self._validate: Callable[[Mapping[str, Any]], RowModel] = model.__pydantic_validator__.validate_python
         self._values = attrgetter(*model.model_fields)
-        self._sources = columns.sources
+        self._sources = list(columns.sources.items())
+        self._columns = columns.sources
         self._known = {*columns.sources.values(), *columns.ignored}
-        self._clearable = model.clearable
+        self._clearable = [(field, name) for field, name in self._sources if field in model.clearable]
         self._of_an_order = model is MODELS["orders"]
         self._spreadsheet = spreadsheet
 
@@ -244,15 +245,13 @@ class _Check:
         return Rejection(record.line, problem, self._order(values))
 
     def _fields(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        fields = {}
-        for field, source in self._sources.items():
-            value = values.get(source)
-            if value is None or (value == "" and field not in self._clearable):
-                continue
-            if self._spreadsheet and value[:1] == "'":
-                value = plain_text(value)
-            fields[field] = value
-        return fields
+        if not self._spreadsheet:
+            return {field: values[name] for field, name in self._sources if values.get(name) is not None}
+        return {
+            field: plain_text(value) if value[0] == "'" else value
+            for field, name in self._sources
+            if (value := values.get(name))
+        } | {field: "" for field, name in self._clearable if values.get(name) == ""}
 
     def _order(self, values: Mapping[str, Any]) -> tuple[str, str] | None:
         if not self._of_an_order or "store" not in values or "order_number" not in values:
@@ -260,12 +259,13 @@ class _Check:
         return _storable(values["store"]), _storable(values["order_number"])
 
     def _sentence(self, problem: Mapping[str, Any]) -> str:
-        said = SENTENCES.get(problem["type"]) or str(problem["msg"]).removeprefix("Value error, ")
+        said = SENTENCES.get(problem["type"]) or FORMS.get(problem.get("ctx", {}).get("pattern"))
+        said = said or str(problem["msg"]).removeprefix("Value error, ")
         if not problem["loc"]:
             return said
         field = str(problem["loc"][0])
         given = f" (it is {_shown(problem['input'])!r})" if problem["type"] != "missing" else ""
-        return f"{self._sources.get(field, field)}: {said[0].lower()}{said[1:]}{given}"
+        return f"{self._columns.get(field, field)}: {said[0].lower()}{said[1:]}{given}"
 
 
 def plain_text(cell: str) -> str:

@@ -42,8 +42,8 @@ WITH changed AS (
         unit_price = staged.unit_price,
         unit_cost = coalesce(staged.unit_cost, known.unit_cost),
         discount_percent = coalesce(staged.discount_percent, 0),
-        discount_amount = coalesce(staged.discount_amount, 0),
-        line_total = staged.quantity * staged.unit_price - coalesce(staged.discount_amount, 0)
+        discount_amount = staged.discount_amount,
+        line_total = staged.quantity * staged.unit_price - staged.discount_amount
     FROM retail.staged_orders AS staged
     INNER JOIN retail.staged_orders_whole AS whole
         ON staged.store = whole.store AND staged.order_number = whole.order_number AND NOT whole.is_new
@@ -53,7 +53,7 @@ WITH changed AS (
         AND known.line_no = staged.line_no
         AND (
             product.product_id, staged.quantity, staged.unit_price, coalesce(staged.unit_cost, known.unit_cost),
-            coalesce(staged.discount_percent, 0), coalesce(staged.discount_amount, 0)
+            coalesce(staged.discount_percent, 0), staged.discount_amount
         ) IS DISTINCT FROM (
             known.product_id, known.quantity, known.unit_price, known.unit_cost, known.discount_percent,
             known.discount_amount
@@ -94,8 +94,8 @@ WITH added AS (
         staged.unit_price,
         coalesce(staged.unit_cost, product.cost),
         coalesce(staged.discount_percent, 0),
-        coalesce(staged.discount_amount, 0),
-        staged.quantity * staged.unit_price - coalesce(staged.discount_amount, 0)
+        staged.discount_amount,
+        staged.quantity * staged.unit_price - staged.discount_amount
     FROM retail.staged_orders AS staged
     INNER JOIN retail.staged_orders_whole AS whole
         ON staged.store = whole.store AND staged.order_number = whole.order_number

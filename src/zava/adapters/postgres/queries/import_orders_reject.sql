@@ -1,4 +1,8 @@
 -- Which lines of orders fit neither together nor into the shop? An order goes in whole, or not at all.
+UPDATE retail.staged_orders
+SET discount_amount = coalesce(round(quantity * unit_price * discount_percent / 100, 2), 0)
+WHERE discount_amount IS NULL;
+
 CREATE UNLOGGED TABLE retail.staged_orders_whole AS
 SELECT
     whole.*,
@@ -23,7 +27,7 @@ FROM (
         min(staged.customer_number) AS customer_number,
         min(staged.customer_email) AS customer_email,
         coalesce(min(staged.customer_number), min(staged.customer_email)) IS NOT NULL AS says_who,
-        sum(staged.quantity * staged.unit_price - coalesce(staged.discount_amount, 0)) AS total_amount,
+        sum(staged.quantity * staged.unit_price - staged.discount_amount) AS total_amount,
         min(staged.ordered_at) <> max(staged.ordered_at)
         OR min(coalesce(staged.status, '')) <> max(coalesce(staged.status, ''))
         OR min(coalesce(staged.customer_number, '')) <> max(coalesce(staged.customer_number, ''))
@@ -93,6 +97,17 @@ bad_line AS (
     SELECT staged.line, staged.store, staged.order_number, format('sku: there is no %L', staged.sku) AS reason
     FROM retail.staged_orders AS staged
     WHERE NOT EXISTS (SELECT FROM retail.products AS product WHERE product.sku = staged.sku)
+    UNION ALL
+    SELECT
+        staged.line,
+        staged.store,
+        staged.order_number,
+        format(
+            'the line comes to %s, which is not between 0 and 99999999.99',
+            staged.quantity * staged.unit_price - staged.discount_amount
+        )
+    FROM retail.staged_orders AS staged
+    WHERE staged.quantity * staged.unit_price - staged.discount_amount NOT BETWEEN 0 AND 99999999.99
     UNION ALL
     SELECT staged.line, staged.store, staged.order_number, format('line_no: the order has line %s twice', staged.line_no)
     FROM retail.staged_orders AS staged
