@@ -39,8 +39,8 @@ WITH coming AS (
         coalesce(staged.first_name, '') AS first_name,
         coalesce(staged.last_name, '') AS last_name,
         elsewhere.customer_id AS known_id,
-        first_value(gen_random_uuid()) OVER (PARTITION BY coalesce(staged.email, staged.line::text)) AS new_id
-    FROM retail.staged_customers AS staged
+        first_value(staged.new_id) OVER (PARTITION BY coalesce(staged.email, staged.line::text)) AS new_id
+    FROM (SELECT *, gen_random_uuid() AS new_id FROM retail.staged_customers) AS staged
     INNER JOIN retail.staged_customers_found AS found ON staged.line = found.line
     LEFT JOIN (
         SELECT DISTINCT ON (known.email) known.email, known.customer_id
