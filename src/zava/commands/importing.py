@@ -12,7 +12,7 @@ import psycopg
 
 from zava.adapters.files.reading import FORMATS, ShopFile
 from zava.adapters.files.writing import write_rejections
-from zava.adapters.postgres.imports import PostgresImportRepository, refuse_sample_shop
+from zava.adapters.postgres.imports import PostgresImportRepository, refuse_sample_shop, remove_stores
 from zava.commands.database import Database, failures_of, open_database
 from zava.commands.embed import BATCH, announce_cost, embed
 from zava.commands.progress import progress_bar
@@ -66,7 +66,7 @@ def import_files(settings: Settings, what: str, path: Path | None, options: Impo
             with progress_bar("Import") as report:
                 result = shop(files, report)
             for file in files:
-                print(_in_a_line(file.kind, result.files[file.kind]))
+                print(_in_a_line(file.kind, result.files[file.kind], counted=result.applied or options.trial))
             _show_rejections(files, result, options)
             if result.applied:
                 _sum_up(connection, result)
@@ -115,7 +115,10 @@ def _prepare(database: Database) -> None:
     database.migrate()
     with database.administration() as connection:
         refuse_sample_shop(connection)
-    database.seed(scale=0)
+    if database.seed(scale=0).stores:
+        # It brings those who may ask. Its stores are not theirs whose shop this will be.
+        with database.administration() as connection:
+            remove_stores(connection)
 
 
 def _preview(file: ShopFile) -> str:
@@ -141,16 +144,18 @@ def _cell(value: str) -> str:
     return f"{shown[: CELL - 1]}…" if len(shown) > CELL else shown
 
 
-def _in_a_line(kind: Kind, imported: Imported) -> str:
-    counts = {
-        "new": imported.new,
-        "changed": imported.changed,
-        "removed": imported.removed,
-        "missing and kept": imported.kept,
-        "rejected": len(imported.rejections),
-    }
+def _in_a_line(kind: Kind, imported: Imported, *, counted: bool) -> str:
+    """What became of a file; only what was rejected where nothing was imported."""
+    counts = {"rejected": len(imported.rejections)}
+    if counted:
+        counts |= {
+            "new": imported.new,
+            "changed": imported.changed,
+            "removed": imported.removed,
+            "missing and kept": imported.kept,
+        }
     said = [f"{number:,} {word}" for word, number in counts.items() if number]
-    return f"{kind}: {imported.rows:,} rows; {', '.join(said) or 'nothing new'}"
+    return f"{kind}: {imported.rows:,} rows; {', '.join(said) or ('nothing new' if counted else 'none rejected')}"
 
 
 def _show_rejections(files: Sequence[ShopFile], result: ImportResult, options: ImportOptions) -> None:
@@ -200,7 +205,7 @@ def _embed(settings: Settings, database: Database, result: ImportResult) -> None
 
     async def embed_all() -> int:
         try:
-            with progress_bar("Import") as report:
+            with progress_bar("Embedding") as report:
                 return await embed(database, sources[0], BATCH, lambda backlog: announce_cost(backlog, price), report)
         finally:
             for source in sources:

@@ -175,6 +175,13 @@ def refuse_sample_shop(connection: psycopg.Connection[Any]) -> None:
         )
 
 
+def remove_stores(connection: psycopg.Connection[Any]) -> None:
+    """Takes the stores out of a shop that has nothing else."""
+    with connection.transaction():
+        connection.execute("SET LOCAL ROLE zava_owner")
+        connection.execute("DELETE FROM retail.stores")
+
+
 def _staged(kind: Kind) -> sql.Identifier:
     return sql.Identifier("retail", f"staged_{kind}")
 
