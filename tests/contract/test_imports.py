@@ -1,5 +1,6 @@
 """Files become part of a shop: all of a file or nothing, however often, and every rejected row is explained."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,7 +30,9 @@ from zava.core.use_cases.import_shop import ImportShop
 from zava.demo.postponed import checks_postponed
 from zava.demo.shop import open_sample_shop
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "shop"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "shop"
+DOCS = ROOT / "docs"
 CHICAGO = ZoneInfo("America/Chicago")
 
 Rows = Mapping[Kind, Sequence[tuple[object, ...]]]
@@ -613,3 +616,41 @@ def fuzzed(embedded_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathF
     shop = Shop(new_database(embedded_server).admin_dsn, tmp_path_factory.mktemp("fuzzed"))
     shop.load(*examples())
     return shop
+
+
+POINT_OF_SALE = """
+CREATE SCHEMA pos AUTHORIZATION zava_owner;
+SET ROLE zava_owner;
+CREATE TABLE pos.branch (name text, address text, district text, opened date);
+CREATE TABLE pos.article (
+    number text, label text, text text, department text, article_group text, cost numeric, price numeric
+);
+CREATE TABLE pos.receipt (branch text, number bigint, printed_at timestamptz, voided boolean);
+CREATE TABLE pos.receipt_line (
+    branch text, number bigint, position integer, article text, quantity integer, price numeric, discount numeric
+);
+INSERT INTO pos.branch VALUES ('Oslo', 'Main street', 'North', '2020-05-01');
+INSERT INTO pos.article VALUES ('A', 'Axe', NULL, 'Tools', 'Axes', 4, 9), ('S', 'Saw', 'Cuts', 'Tools', 'Saws', 3, 7);
+INSERT INTO pos.receipt VALUES ('Oslo', 1, now(), false), ('Oslo', 2, now(), true);
+INSERT INTO pos.receipt_line VALUES
+    ('Oslo', 1, 1, 'A', 2, 9, 1), ('Oslo', 1, 2, 'S', 1, 7, 0), ('Oslo', 2, 1, 'S', 1, 7, 0);
+"""
+
+
+def test_the_documented_sql_fills_the_shop_from_a_point_of_sale_however_often(shop: Shop) -> None:
+    (documented,) = re.findall(
+        r"^```sql\n(.*?)^```", (DOCS / "import.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    with psycopg.connect(shop.dsn, autocommit=True) as connection:
+        connection.execute(POINT_OF_SALE)
+        connection.execute("RESET ROLE")
+        for _ in range(2):
+            connection.execute(documented.encode())
+            rows = shop.rows()
+            assert [row[0] for row in rows["products"]] == ["A", "S"]
+            assert [(row[1], row[3], *row[6:10]) for row in rows["orders"]] == [
+                (1, "completed", 1, "A", 2, Decimal("9.00")),
+                (1, "completed", 2, "S", 1, Decimal("7.00")),
+                (2, "cancelled", 1, "S", 1, Decimal("7.00")),
+            ]
+    assert shop.ask("SELECT total_amount FROM retail.orders ORDER BY order_number") == [(24,), (7,)]

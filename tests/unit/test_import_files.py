@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -313,3 +314,13 @@ def test_rejected_rows_of_json_can_be_mended_and_imported(tmp_path: Path) -> Non
 
 def test_every_kind_has_a_model() -> None:
     assert list(MODELS) == list(Kind.__args__)  # type: ignore[attr-defined]
+
+
+def test_the_documented_columns_are_those_of_the_models() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "import.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| (\[?`[^|]+) \|$", text, re.MULTILINE)
+    documented = {kind: re.findall(r"(\[?)`(\w+)`", columns) for kind, columns in rows}
+    assert documented == {
+        kind: [("" if field.is_required() else "[", name) for name, field in model.model_fields.items()]
+        for kind, model in MODELS.items()
+    }
