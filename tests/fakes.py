@@ -108,6 +108,7 @@ class FakeStoreDirectory(StoreDirectory):
                 if store.name in mine
             ),
             sees_all_stores=person_of(principal).role == "head_office",
+            reads_audit="audit:read" in person_of(principal).grants,
             business=BUSINESS,
         )
 

@@ -162,7 +162,7 @@ STOCK = {
     ("Bellevue", "Wood chisel"): 0,
 }
 
-HEAD_OFFICE = PersonRow("Head office", "head_office", grants=("personal",))
+HEAD_OFFICE = PersonRow("Head office", "head_office", grants=("audit:read", "personal"))
 REGION = PersonRow("Puget Sound", "regional_manager", ("Seattle", "Bellevue"))
 SEATTLE = PersonRow("Seattle manager", "store_manager", ("Seattle",), ("personal",))
 TACOMA = PersonRow("Tacoma manager", "store_manager", ("Tacoma",))

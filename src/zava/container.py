@@ -17,6 +17,7 @@ from zava.adapters.embeddings.cached import CachedEmbeddings
 from zava.adapters.embeddings.english import english_words
 from zava.adapters.embeddings.local import LocalEmbeddings
 from zava.adapters.mcp.completions import RetailCompletions
+from zava.adapters.mcp.coverage import coverage
 from zava.adapters.mcp.csv_files import CsvFiles
 from zava.adapters.mcp.identity import KnownTokens
 from zava.adapters.mcp.pipeline import Pipeline
@@ -170,6 +171,9 @@ class Container(containers.DeclarativeContainer):
     identity = providers.Dependency(instance_of=KnownTokens)
 
     now = providers.Object(_now)
+    # Who is told of every query to the database, and of every call.
+    query_observers = providers.List()
+    call_observers = providers.List()
     pool = providers.Singleton(
         _pool,
         settings,
@@ -185,8 +189,11 @@ class Container(containers.DeclarativeContainer):
         key.provider,
         statement_timeout=settings.provided.database.statement_timeout,
         attempts=settings.provided.database.attempts,
+        observers=query_observers,
     )
-    sandbox_sessions = providers.Singleton(PrincipalSessions, sandbox_pool, key.provider, attempts=SANDBOX_ATTEMPTS)
+    sandbox_sessions = providers.Singleton(
+        PrincipalSessions, sandbox_pool, key.provider, attempts=SANDBOX_ATTEMPTS, observers=query_observers
+    )
     inspection = providers.Singleton(DatabaseInspection, pool, VERSION)
 
     directory = providers.Singleton(PostgresStoreDirectory, sessions)
@@ -303,6 +310,8 @@ class Container(containers.DeclarativeContainer):
         identity.provided.principal,
         timeout=providers.Callable(_timeout, settings),
         link=csv_files.provided.link,
+        cover=providers.Object(coverage),
+        observers=call_observers,
     )
     server = providers.Singleton(
         build_server,

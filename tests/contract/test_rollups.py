@@ -381,7 +381,7 @@ async def test_nobody_reads_the_sums_of_other_stores(tiny_database: TestDatabase
             [table],
         ).fetchall()
     assert readers == [("zava_reader",)]
-    counted = Question(f"SELECT count(DISTINCT store_id) AS stores FROM retail.{table}", StoresRow)  # noqa: S608
+    counted = Question("counted", f"SELECT count(DISTINCT store_id) AS stores FROM retail.{table}", StoresRow)  # noqa: S608
     async with new_pool(tiny_database) as pool:
         sessions = PrincipalSessions(pool, lambda: KEY)
         for person, stores in ((tiny_shop.SEATTLE, 1), (tiny_shop.REGION, 2), (tiny_shop.HEAD_OFFICE, 3)):

@@ -19,6 +19,7 @@ from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.sessions import PrincipalSessions, Question
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory
 from zava.core.errors import BusyError, QueryTimeoutError, UnavailableError
+from zava.core.observations import QueryRun
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,10 @@ class Name:
     name: str
 
 
-NAMES = Question("SELECT name FROM retail.stores ORDER BY name", Name)
-SLEEP = Question("SELECT pg_sleep(30)::text AS name", Name)
-BROKEN = Question("SELECT 1 / 0 AS name", Name)
+NAMES = Question("names", "SELECT name FROM retail.stores ORDER BY name", Name)
+SLEEP = Question("sleep", "SELECT pg_sleep(30)::text AS name", Name)
+SLEEP_A_LITTLE = Question("sleep_a_little", "SELECT pg_sleep(0.01)::text AS name", Name)
+BROKEN = Question("broken", "SELECT 1 / 0 AS name", Name)
 MANAGERS = (tiny_shop.SEATTLE, tiny_shop.TACOMA, tiny_shop.REGION, tiny_shop.HEAD_OFFICE)
 
 
@@ -197,3 +199,20 @@ async def test_a_pool_with_nothing_free_is_busy(tiny_database: TestDatabase) -> 
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def test_observers_are_told_what_was_asked_and_what_came_of_it(pool: Pool) -> None:
+    told: list[QueryRun] = []
+    sessions = PrincipalSessions(pool, lambda: KEY, observers=[told.append])
+    person = tiny_shop.HEAD_OFFICE
+
+    await sessions.ask(person.principal, {"ignored": 1}, NAMES, SLEEP_A_LITTLE)
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await sessions.ask(person.principal, {}, BROKEN)
+
+    answered, failed = told
+    assert (answered.principal, answered.name) == (person.principal, "names, sleep_a_little")
+    assert (answered.queries, answered.parameters) == ((NAMES.sql, SLEEP_A_LITTLE.sql), {"ignored": 1})
+    assert (answered.rows, answered.error) == (len(tiny_shop.STORES) + 1, None)
+    assert 0.01 < answered.seconds < 60
+    assert (failed.name, failed.rows, failed.error) == ("broken", None, "22012")

@@ -59,7 +59,7 @@ class Chain(StoreDirectory):
             Store(identify(name), name, "", self.opened_on.get(name, date(2020, 1, 1)), is_online=name == self.online)
             for name in self.revenue
         ]
-        return Directory(tuple(stores), sees_all_stores=True, business=BUSINESS)
+        return Directory(tuple(stores), sees_all_stores=True, reads_audit=False, business=BUSINESS)
 
     async def compare(self, metric: str = "revenue") -> StoreComparison:
         sales = SalesOf(self.revenue)

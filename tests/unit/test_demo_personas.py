@@ -23,7 +23,10 @@ def test_there_is_a_manager_for_every_store_one_for_a_region_and_head_office() -
 
 def test_only_the_regional_manager_may_not_see_who_the_customers_are() -> None:
     assert {persona.role for persona in PERSONAS if not persona.grants} == {"regional_manager"}
-    assert {persona.grants for persona in PERSONAS} == {("personal",), ()}
+
+
+def test_head_office_alone_may_know_what_others_have_asked() -> None:
+    assert {persona.role for persona in PERSONAS if "audit:read" in persona.grants} == {"head_office"}
 
 
 def test_the_regional_manager_sees_the_stores_of_the_region() -> None:

@@ -16,6 +16,7 @@ from pydantic import Field
 from zava.adapters.mcp.pipeline import Answer, Failure, Pipeline, ToolSpec, structured
 from zava.core import errors
 from zava.core.model import Principal
+from zava.core.observations import FAILURES, Call, Coverage
 
 ADA = Principal(UUID(int=1), "Ada")
 SECRET = "SELECT card FROM customers; password=hunter2"
@@ -285,3 +286,98 @@ def test_an_outcome_cannot_be_changed(outcome: object, name: str) -> None:
 def test_the_schemas_of_a_tool_are_json() -> None:
     spec = spec_of()
     assert json.loads(json.dumps([spec.parameters, spec.output_schema])) == [spec.parameters, spec.output_schema]
+
+
+async def observed_call(
+    spec: ToolSpec[Any], arguments: dict[str, Any], identify: Callable[[], Principal | None] = lambda: ADA
+) -> Call:
+    """A call as its observers are told of it."""
+    told: list[Call] = []
+    pipeline = Pipeline(
+        identify,
+        timeout=5,
+        client=lambda: "Inspector 2.0",
+        cover=lambda result: Coverage((result.by,), len(result.words)),
+        observers=[told.append],
+    )
+    await pipeline.call(spec, arguments)
+    (only,) = told
+    return only
+
+
+async def test_observers_are_told_who_asked_what_with_which_client_and_what_was_answered() -> None:
+    told = await observed_call(spec_of(text=lambda _: "hällo"), {"word": "hello"})
+
+    assert (told.principal, told.client, told.tool) == (ADA, "Inspector 2.0", "echo")
+    assert (told.decision, told.code, told.coverage, told.text_bytes) == ("allowed", None, Coverage(("Ada",), 5), 6)
+    assert 0 <= told.seconds < 5
+    assert told.query is None
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "decision"),
+    [
+        (errors.AuthorizationError("Not yours."), "AUTHORIZATION_ERROR", "refused"),
+        (errors.BusyError("Too many."), "BUSY", "refused"),
+        (errors.UnavailableError("Gone."), "UNAVAILABLE", "failed"),
+        (RuntimeError(SECRET), "INTERNAL_ERROR", "failed"),
+        (TimeoutError(), "INTERNAL_ERROR", "failed"),
+    ],
+)
+async def test_observers_are_told_of_what_was_refused_and_of_what_failed(
+    error: BaseException, code: str, decision: str
+) -> None:
+    told = await observed_call(failing(error), {})
+
+    assert (told.code, told.decision, told.coverage) == (code, decision, Coverage())
+
+
+async def test_observers_are_told_that_nobody_asked() -> None:
+    told = await observed_call(spec_of(), {"word": "hello"}, lambda: None)
+
+    assert (told.principal, told.decision) == (None, "refused")
+
+
+async def test_observers_are_told_the_free_sql_of_a_call_even_when_its_arguments_are_wrong() -> None:
+    spec = ToolSpec(echo, title="Echo", text=str, sql="word")
+
+    assert (await observed_call(spec, {"word": "SELECT 1, 2, 3"})).query == "SELECT 1, 2, 3"
+    assert (await observed_call(spec, {"word": 1})).query is None
+
+
+async def test_observers_are_told_of_a_call_that_was_cancelled() -> None:
+    told: list[Call] = []
+
+    async def sleep(principal: Principal) -> Echo:  # noqa: ARG001
+        await asyncio.sleep(60)
+        raise AssertionError("it was to be cancelled")
+
+    task = asyncio.create_task(Pipeline(lambda: ADA, timeout=60, observers=[told.append]).call(spec_of(sleep), {}))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert [(call.code, call.decision) for call in told] == [("CANCELLED", "failed")]
+
+
+async def test_what_cannot_be_written_down_is_not_answered() -> None:
+    told: list[Call] = []
+
+    async def full(_: Call) -> None:
+        raise errors.UnavailableError("The audit trail is full.")
+
+    pipeline = Pipeline(lambda: ADA, timeout=5, audit=full, observers=[told.append])
+    outcome = await pipeline.call(spec_of(), {"word": "hello"})
+
+    assert isinstance(outcome, Failure)
+    assert (outcome.code, outcome.message) == ("UNAVAILABLE", "The audit trail is full.")
+    assert [call.code for call in told] == ["UNAVAILABLE"]
+
+
+def test_every_failure_is_a_code_that_exists() -> None:
+    codes = {
+        value.code for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.ZavaError)
+    }
+
+    assert codes | {"INTERNAL_ERROR", "CANCELLED"} >= FAILURES

@@ -49,10 +49,15 @@ class BusinessSettings:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The stores one principal sees, and the business they belong to."""
+    """The stores one principal sees, and the business they belong to.
+
+    Attributes:
+        reads_audit: whether they may know what others have asked.
+    """
 
     stores: tuple[Store, ...]
     sees_all_stores: bool
+    reads_audit: bool
     business: BusinessSettings
 
 

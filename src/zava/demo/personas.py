@@ -37,7 +37,7 @@ def _store_manager(store: str) -> Persona:
 
 
 PERSONAS: tuple[Persona, ...] = (
-    Persona("demo-head-office", "Head office", "head_office", stores=(), grants=("personal",)),
+    Persona("demo-head-office", "Head office", "head_office", stores=(), grants=("personal", "audit:read")),
     Persona(
         "demo-region-puget-sound",
         "Regional manager Puget Sound",

@@ -58,6 +58,7 @@ class CsvFile:
     """An answer as CSV; note says so when rows are missing."""
 
     text: str
+    rows: int
     note: str | None
 
 
@@ -103,7 +104,7 @@ class CsvFiles:
             # It takes seconds, for which others must not wait.
             text = await in_thread(lambda: csv_text(table.columns, table.rows))
         note = f"Cut short: these are {len(table.rows):,} rows, and there are more." if table.cut else None
-        return CsvFile(text, note)
+        return CsvFile(text, len(table.rows), note)
 
     def spec(self) -> ToolSpec[CsvFile]:
         """All files, as the pipeline takes them."""

@@ -5,10 +5,11 @@ import inspect
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Generic, TypeVar, get_type_hints
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar, get_type_hints
 
 import pydantic
 from opentelemetry import trace
@@ -21,6 +22,7 @@ from zava.adapters.mcp.texts import picture_text
 from zava.core.charts import Picture
 from zava.core.errors import AuthorizationError, ChartError, QueryTimeoutError, ValidationError, ZavaError
 from zava.core.model import Principal
+from zava.core.observations import Call, CallObserver, Coverage
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +83,7 @@ class ToolSpec(Generic[Result]):
     prompts and the completion of arguments are described and called as tools are.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a tool can be
         self,
         function: Callable[..., Awaitable[Result]],
         *,
@@ -89,6 +91,7 @@ class ToolSpec(Generic[Result]):
         text: Callable[[Result], str],
         view: str | None = None,
         draw: Callable[[Result], Awaitable[Picture]] | None = None,
+        sql: str | None = None,
     ) -> None:
         """A tool.
 
@@ -98,6 +101,7 @@ class ToolSpec(Generic[Result]):
             text: what the model reads of a result.
             view: URI of the resource that shows results to people; None where there is only the text.
             draw: the result as a picture. With it the tool takes one more argument, "chart".
+            sql: the argument that is free SQL, where there is one.
         """
         hints = get_type_hints(function, include_extras=True)
         fields: dict[str, Any] = {
@@ -114,6 +118,7 @@ class ToolSpec(Generic[Result]):
         self._function = function
         self._text = text
         self._draw = draw
+        self._sql = sql
         self._arguments = create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
         self.parameters = self._arguments.model_json_schema(schema_generator=ShortSchema)
         self.output_schema = schema_of(hints["return"])
@@ -133,6 +138,11 @@ class ToolSpec(Generic[Result]):
             raise ValidationError(field, None, first["msg"]) from error
         return {name: getattr(checked, name) for name in self._arguments.model_fields}
 
+    def query(self, arguments: Mapping[str, Any]) -> str | None:
+        """The free SQL among the arguments as they came, which nobody has checked yet."""
+        text = arguments.get(self._sql) if self._sql else None
+        return text if isinstance(text, str) else None
+
     async def answer(self, principal: Principal, arguments: Mapping[str, Any]) -> Answer[Result]:
         result = await self.result(principal, arguments)
         text = self._text(result)
@@ -150,10 +160,17 @@ class ToolSpec(Generic[Result]):
         )
 
 
+Audit: TypeAlias = Callable[[Call], Awaitable[None]]
+
+
+async def _nowhere(_: Call) -> None:
+    """Nothing is written down."""
+
+
 class Pipeline:
     """Takes every call through the same steps. A new concern is a new step here, and nowhere else."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a step
         self,
         identify: Callable[[], Principal | None],
         *,
@@ -161,6 +178,10 @@ class Pipeline:
         link: Callable[[Principal, str, Mapping[str, Any], Any], Link | None] = lambda *_: None,
         report: Report = report_progress,
         report_every: float = REPORT_EVERY,
+        client: Callable[[], str | None] = lambda: None,
+        cover: Callable[[Any], Coverage] = lambda _: Coverage(),
+        audit: Audit = _nowhere,
+        observers: Sequence[CallObserver] = (),
     ) -> None:
         """A pipeline.
 
@@ -170,31 +191,48 @@ class Pipeline:
             link: where the result of a tool, by name and arguments, is to be had once more.
             report: tells the client how long its call has taken so far.
             report_every: seconds between two reports, and before the first.
+            client: name and version of the client of this call, by its own account.
+            cover: what a result is about.
+            audit: writes down what happened; when it raises a ZavaError, there is no answer.
+            observers: are told what happened, in the end.
         """
         self._identify = identify
         self._timeout = timeout
         self._link = link
         self._report = report
         self._report_every = report_every
+        self._client = client
+        self._cover = cover
+        self._audit = audit
+        self._observers = observers
 
     async def call(self, spec: ToolSpec[Any], arguments: Mapping[str, Any]) -> Answer[Any] | Failure:
-        started = time.monotonic()
+        asking = _Asking(datetime.now(UTC), time.monotonic())
         try:
-            principal = self._principal()
+            outcome = await self._answer(spec, arguments, asking)
+        except asyncio.CancelledError:
+            await self._write_down(spec, arguments, asking, CANCELLED)
+            raise
+        return await self._write_down(spec, arguments, asking, outcome)
+
+    async def _answer(
+        self, spec: ToolSpec[Any], arguments: Mapping[str, Any], asking: "_Asking"
+    ) -> Answer[Any] | Failure:
+        try:
+            principal = asking.principal = self._principal()
             checked = spec.check(arguments)
             async with self._time_limit():
                 with cancelled_on_disconnect(), reported(self._report, self._report_every):
                     answer = await spec.answer(principal, checked)
             return replace(answer, link=self._link(principal, spec.name, arguments, answer.result))
         except asyncio.CancelledError:
-            _log_cancelled(spec, started)
+            _log_cancelled(spec, asking)
             raise
         except DisconnectedError:
-            _log_cancelled(spec, started)
+            _log_cancelled(spec, asking)
             return CANCELLED
         except ZavaError as error:
-            logger.warning("%s in %s: %s", error.code, spec.name, error.message)
-            return Failure(error.code, error.message, error.retryable, error.details)
+            return _failure(spec, error)
         except Exception:
             reference = _reference()
             logger.exception("Internal server error in %s, reference %s", spec.name, reference)
@@ -203,6 +241,34 @@ class Pipeline:
                 f"Internal server error in {spec.name}, reference {reference}",
                 retryable=False,
             )
+
+    async def _write_down(
+        self,
+        spec: ToolSpec[Any],
+        arguments: Mapping[str, Any],
+        asking: "_Asking",
+        outcome: Answer[Any] | Failure,
+    ) -> Answer[Any] | Failure:
+        call = Call(
+            started_at=asking.started_at,
+            principal=asking.principal,
+            client=self._client(),
+            tool=spec.name,
+            query=spec.query(arguments),
+            code=outcome.code if isinstance(outcome, Failure) else None,
+            coverage=self._cover(outcome.result) if isinstance(outcome, Answer) else Coverage(),
+            text_bytes=len(outcome.text.encode()),
+            seconds=time.monotonic() - asking.started,
+            trace_id=_trace_id(),
+        )
+        try:
+            await self._audit(call)
+        except ZavaError as error:
+            outcome = _failure(spec, error)
+            call = replace(call, code=outcome.code, coverage=Coverage(), text_bytes=len(outcome.text.encode()))
+        for observe in self._observers:
+            observe(call)
+        return outcome
 
     @asynccontextmanager
     async def _time_limit(self) -> AsyncIterator[None]:
@@ -223,14 +289,32 @@ class Pipeline:
         return principal
 
 
-def _log_cancelled(spec: ToolSpec[Any], started: float) -> None:
-    logger.info("%s was cancelled after %.3f seconds", spec.name, time.monotonic() - started)
+@dataclass
+class _Asking:
+    """A call that has come, and who asks as soon as that is known."""
+
+    started_at: datetime
+    started: float
+    principal: Principal | None = None
+
+
+def _failure(spec: ToolSpec[Any], error: ZavaError) -> Failure:
+    logger.warning("%s in %s: %s", error.code, spec.name, error.message)
+    return Failure(error.code, error.message, error.retryable, error.details)
+
+
+def _log_cancelled(spec: ToolSpec[Any], asking: _Asking) -> None:
+    logger.info("%s was cancelled after %.3f seconds", spec.name, time.monotonic() - asking.started)
+
+
+def _trace_id() -> str | None:
+    context = trace.get_current_span().get_span_context()
+    return format(context.trace_id, "032x") if context.is_valid else None
 
 
 def _reference() -> str:
     """What the caller can tell an operator to find the log line: the trace, when there is one."""
-    context = trace.get_current_span().get_span_context()
-    return format(context.trace_id, "032x") if context.is_valid else secrets.token_hex(16)
+    return _trace_id() or secrets.token_hex(16)
 
 
 def structured(answer: Answer[Any]) -> Json:

@@ -358,7 +358,11 @@ class RetailTools:
             ToolSpec(self.find_related_products, title="Related products", text=related_text),
             ToolSpec(self.check_inventory, title="Inventory check", text=inventory_text),
             ToolSpec(self.find_order, title="Order", text=order_text),
-            *([ToolSpec(self.execute_sales_query, title="SQL query", text=query_text)] if self.query else []),
+            *(
+                [ToolSpec(self.execute_sales_query, title="SQL query", text=query_text, sql="postgresql_query")]
+                if self.query
+                else []
+            ),
             ToolSpec(
                 self.get_multiple_table_schemas,
                 title="Table schemas",

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from zava.adapters.postgres.sessions import PrincipalSessions, Question
-from zava.adapters.postgres.sql import load
 from zava.core.model import InventoryFindings, InventoryQuery, Principal, Risk, StockPosition
 from zava.core.ports import InventoryRepository
 
@@ -29,7 +28,7 @@ class PositionRow:
     overstock_value: Decimal
 
 
-INVENTORY = Question(load("check_inventory"), PositionRow)
+INVENTORY = Question.load("check_inventory", PositionRow)
 
 
 @dataclass(frozen=True)

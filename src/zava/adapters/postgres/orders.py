@@ -7,7 +7,6 @@ from decimal import Decimal
 from uuid import UUID
 
 from zava.adapters.postgres.sessions import PrincipalSessions, Question
-from zava.adapters.postgres.sql import load
 from zava.core.model import Customer, Order, OrderLine, OrderReturn, OrderStatus, Principal
 from zava.core.ports import OrderRepository
 
@@ -48,9 +47,9 @@ class ReturnRow:
     reason: str
 
 
-ORDERS = Question(load("find_order"), OrderRow)
-LINES = Question(load("find_order_lines"), LineRow)
-RETURNS = Question(load("find_order_returns"), ReturnRow)
+ORDERS = Question.load("find_order", OrderRow)
+LINES = Question.load("find_order_lines", LineRow)
+RETURNS = Question.load("find_order_returns", ReturnRow)
 
 
 @dataclass(frozen=True)

@@ -117,16 +117,16 @@ class ExistRow:
     exist: bool
 
 
-CATEGORIES = Question(load("product_categories"), NameRow)
-WORDS = Question(load("known_words"), WordRow)
-VECTORS = Question(load("vectors_exist"), ExistRow)
-MODEL = Question(load("embedding_model"), EmbeddingModel)
-SETTINGS = Question(load("search_settings"), SettingsRow)
-BY_WORDS = Question(load("search_by_words"), MatchRow)
-NAMED = Question(load("product_named"), NamedProduct)
-SIMILAR = Question(load("similar_products"), SimilarRow)
-TOGETHER = Question(load("bought_together"), BasketRow)
-TRENDING = Question(load("trending_products"), TrendingRow)
+CATEGORIES = Question.load("product_categories", NameRow)
+WORDS = Question.load("known_words", WordRow)
+VECTORS = Question.load("vectors_exist", ExistRow)
+MODEL = Question.load("embedding_model", EmbeddingModel)
+SETTINGS = Question.load("search_settings", SettingsRow)
+BY_WORDS = Question.load("search_by_words", MatchRow)
+NAMED = Question.load("product_named", NamedProduct)
+SIMILAR = Question.load("similar_products", SimilarRow)
+TOGETHER = Question.load("bought_together", BasketRow)
+TRENDING = Question.load("trending_products", TrendingRow)
 
 
 @dataclass
@@ -266,7 +266,7 @@ def meaning_question(model: EmbeddingModel) -> Question[MatchRow]:
         index=sql.Literal(f"retail.{index_name(model)}"),
     )
     # Quoted by psycopg, and nothing a caller wrote.
-    return Question(query.as_string(), MatchRow)
+    return Question("semantic_search", query.as_string(), MatchRow)
 
 
 def vector_text(embedding: Embedding) -> str:

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from zava.adapters.postgres.analysis import compile_analysis
 from zava.adapters.postgres.sessions import Answers, PrincipalSessions, Question
-from zava.adapters.postgres.sql import load
 from zava.core.model import (
     AnalysisFigures,
     AnalysisPlan,
@@ -81,12 +80,12 @@ class TargetRow:
     revenue_target: Decimal | None
 
 
-VISITS = Question(load("store_performance_visits"), VisitsRow)
-SLICES = Question(load("store_performance_slices"), SliceRow)
-TARGET = Question(load("store_performance_target"), TargetRow)
-STOCK = Question(load("store_performance_stock"), StockAtRisk)
-STANDING = Question(load("chain_standing"), ChainStanding)
-ROLLUP = Question(load("analyze_rollup"), RollupRow)
+VISITS = Question.load("store_performance_visits", VisitsRow)
+SLICES = Question.load("store_performance_slices", SliceRow)
+TARGET = Question.load("store_performance_target", TargetRow)
+STOCK = Question.load("store_performance_stock", StockAtRisk)
+STANDING = Question.load("chain_standing", ChainStanding)
+ROLLUP = Question.load("analyze_rollup", RollupRow)
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class PostgresSalesRepository(SalesRepository):
 
     async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
         compiled = compile_analysis(query)
-        question = Question(compiled.sql, AnalysisRow)
+        question = Question("analyze", compiled.sql, AnalysisRow)
         answers = await self.sessions.ask(principal, compiled.parameters, question, ROLLUP)
         (rollup,) = answers[ROLLUP]
         slices = tuple(

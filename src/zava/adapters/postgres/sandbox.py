@@ -14,6 +14,7 @@ from psycopg.pq.abc import PGresult
 
 from zava.adapters.postgres.exchange import Exchange, last_value
 from zava.adapters.postgres.guard import Relations, check
+from zava.adapters.postgres.observed import observed
 from zava.adapters.postgres.running_queries import shown
 from zava.adapters.postgres.sandbox_errors import PREFIX, SUFFIX, cancelled, explain
 from zava.adapters.postgres.sandbox_rows import read_rows
@@ -40,6 +41,7 @@ OPEN = """
             'stores', access.seal_context($4), 'as_of', transaction_timestamp(), 'vector', to_regtype('vector')::oid
         )
 """
+NAME = "execute_sales_query"
 LONGEST_NAME = 63
 MOST_COLUMNS = 200
 # After its time a query is stopped; and when that does not help, its connection is given up.
@@ -101,14 +103,17 @@ class PostgresSandbox(Sandbox):
         statement = await self._admit(principal, query)
         await self._look_after(principal)
         try:
-            results = await self._sessions.converse(
-                principal,
-                lambda connection, token: self._run(connection, token, principal, statement, for_file=for_file),
-            )
+            with observed(self._sessions.observers, principal, NAME, (statement,), ()) as found:
+                results = await self._sessions.converse(
+                    principal,
+                    lambda connection, token: self._run(connection, token, principal, statement, for_file=for_file),
+                )
+                # The connection is free for others by now: of a file it takes seconds.
+                table = await _table(*results, for_file=for_file)
+                found.rows = len(table.rows)
+                return table
         except psycopg.Error as error:
             raise explain(error, principal, query, self._relations) from error
-        # The connection is free for others by now: of a file it takes seconds.
-        return await _table(*results, for_file=for_file)
 
     async def _admit(self, principal: Principal, query: str) -> str:
         """Asks the guard. A table that it does not know may be new: then the tables are read once more."""

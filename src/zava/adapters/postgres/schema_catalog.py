@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from zava.adapters.postgres.sessions import Answers, PrincipalSessions, Question
-from zava.adapters.postgres.sql import load
 from zava.core.model import ColumnSchema, Principal, Relationship, TableSchema
 from zava.core.ports import SchemaCatalog
 
@@ -43,10 +42,10 @@ class ValuesRow:
     valid_values: list[str] | None
 
 
-TABLES = Question(load("schema_tables"), TableRow)
-COLUMNS = Question(load("schema_columns"), ColumnRow)
-CONSTRAINTS = Question(load("schema_constraints"), ConstraintRow)
-VALUES = Question(load("schema_values"), ValuesRow)
+TABLES = Question.load("schema_tables", TableRow)
+COLUMNS = Question.load("schema_columns", ColumnRow)
+CONSTRAINTS = Question.load("schema_constraints", ConstraintRow)
+VALUES = Question.load("schema_values", ValuesRow)
 
 
 @dataclass(frozen=True)

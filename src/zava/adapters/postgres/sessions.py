@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, LiteralString, TypeAlias, TypeVar, cast
 
@@ -20,8 +20,11 @@ from tenacity import (
 
 from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.errors import BUSY, UNAVAILABLE, is_connection_failure, is_unknown_key, translate
+from zava.adapters.postgres.observed import observed
+from zava.adapters.postgres.sql import load
 from zava.core.errors import BusyError, UnavailableError
 from zava.core.model import Principal
+from zava.core.observations import QueryObserver
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +46,16 @@ OPEN: LiteralString = """
 
 @dataclass(frozen=True, eq=False)
 class Question(Generic[Row]):
-    """A query, and the dataclass that each of its rows becomes."""
+    """A query, its name, and the dataclass that each of its rows becomes."""
 
+    name: str
     sql: LiteralString
     row: type[Row]
+
+    @classmethod
+    def load(cls, name: str, row: type[Row]) -> "Question[Row]":
+        """The query of this name among the queries of this package."""
+        return cls(name, load(name), row)
 
 
 class Answers:
@@ -58,12 +67,23 @@ class Answers:
     def __getitem__(self, question: Question[Row]) -> list[Row]:
         return cast("list[Row]", self._rows[question])
 
+    @property
+    def count(self) -> int:
+        """All rows of them."""
+        return sum(map(len, self._rows.values()))
+
 
 class PrincipalSessions:
     """Asks PostgreSQL on behalf of a principal, whose row policies then decide what is there."""
 
     def __init__(
-        self, pool: Pool, read_key: Callable[[], ContextKey], *, statement_timeout: float = 30.0, attempts: int = 3
+        self,
+        pool: Pool,
+        read_key: Callable[[], ContextKey],
+        *,
+        statement_timeout: float = 30.0,
+        attempts: int = 3,
+        observers: Sequence[QueryObserver] = (),
     ) -> None:
         """Sessions from this pool.
 
@@ -72,7 +92,9 @@ class PrincipalSessions:
             read_key: reads the key that signs who asks; read again when the database does not know it any more.
             statement_timeout: seconds.
             attempts: how often a question is asked when connections fail before it is answered.
+            observers: are told what was asked, and how it ended.
         """
+        self.observers = observers
         self._pool = pool
         self._read_key = read_key
         self._key = read_key()
@@ -86,10 +108,15 @@ class PrincipalSessions:
         Raises:
             ZavaError: what the failure means to the caller.
         """
+        name = ", ".join(question.name for question in questions)
+        queries = tuple(question.sql for question in questions)
         try:
-            return await self.converse(
-                principal, lambda connection, token: self._ask_once(connection, token, parameters, questions)
-            )
+            with observed(self.observers, principal, name, queries, parameters) as found:
+                answers = await self.converse(
+                    principal, lambda connection, token: self._ask_once(connection, token, parameters, questions)
+                )
+                found.rows = answers.count
+                return answers
         except psycopg.Error as error:
             raise translate(error, principal, questions[0].sql) from error
 

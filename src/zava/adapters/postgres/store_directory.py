@@ -3,20 +3,20 @@
 from dataclasses import dataclass
 
 from zava.adapters.postgres.sessions import PrincipalSessions, Question
-from zava.adapters.postgres.sql import load
 from zava.core.model import BusinessSettings, Directory, Principal, Store
 from zava.core.ports import StoreDirectory
 
 
 @dataclass(frozen=True, slots=True)
 class Sight(BusinessSettings):
-    """The business, and whether all of it is in sight."""
+    """The business, and how much of it is in sight."""
 
     sees_all_stores: bool
+    reads_audit: bool
 
 
-STORES = Question(load("stores_of"), Store)
-BUSINESS = Question(load("business_settings"), Sight)
+STORES = Question.load("stores_of", Store)
+BUSINESS = Question.load("business_settings", Sight)
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class PostgresStoreDirectory(StoreDirectory):
         return Directory(
             stores=tuple(answers[STORES]),
             sees_all_stores=sight.sees_all_stores,
+            reads_audit=sight.reads_audit,
             business=BusinessSettings(
                 time_zone=sight.time_zone,
                 week_starts_on=sight.week_starts_on,

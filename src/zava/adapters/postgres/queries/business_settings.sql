@@ -1,8 +1,9 @@
--- How does this business count its days and its money, and does the principal see all of it?
+-- How does this business count its days and its money, and how much of it does the principal see?
 SELECT
     time_zone,
     week_starts_on,
     fiscal_year_starts_in,
     currency,
-    access.sees_all_stores() AS sees_all_stores
+    access.sees_all_stores() AS sees_all_stores,
+    access.has_grant('audit:read') AS reads_audit
 FROM retail.business_settings

@@ -1,0 +1,97 @@
+"""What has happened: calls of tools and queries to the database, as those are told who watch, count and keep books."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from zava.core.model import Principal
+
+Decision: TypeAlias = Literal["allowed", "refused", "failed"]
+
+# What is nobody's fault but the server's, or its database's; every other error refuses what was asked.
+FAILURES = frozenset(
+    (
+        "INTERNAL_ERROR",
+        "DATABASE_ERROR",
+        "QUERY_TIMEOUT",
+        "QUERY_STOPPED",
+        "UNAVAILABLE",
+        "EMBEDDING_ERROR",
+        "CANCELLED",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What an answer is about.
+
+    Attributes:
+        stores: by name; None for all that the principal sees.
+        rows: of the answer; None for an answer that is no list.
+    """
+
+    stores: tuple[str, ...] | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a tool, a resource, a prompt or a completion, as it ended.
+
+    Attributes:
+        started_at: when it came.
+        principal: who asked; None for nobody.
+        client: name and version of the client, by its own account; None when it gave none.
+        tool: its name.
+        query: free SQL, as it was written; None for what asks otherwise.
+        code: of the error; None for an answer.
+        coverage: of the answer.
+        text_bytes: of the text that the model reads, in UTF-8.
+        seconds: that it took.
+        trace_id: 32 hexadecimal digits; None without a trace.
+    """
+
+    started_at: datetime
+    principal: Principal | None
+    client: str | None
+    tool: str
+    query: str | None
+    code: str | None
+    coverage: Coverage
+    text_bytes: int
+    seconds: float
+    trace_id: str | None
+
+    @property
+    def decision(self) -> Decision:
+        if self.code is None:
+            return "allowed"
+        return "failed" if self.code in FAILURES else "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRun:
+    """What was asked of the database in one transaction, as it ended.
+
+    Attributes:
+        name: of the questions, as in "stores_of, business_settings"; "execute_sales_query" for free SQL.
+        queries: their SQL, with placeholders; of free SQL, the statement as it was written.
+        parameters: what the placeholders stand for.
+        rows: of all answers; None when there is none.
+        error: SQLSTATE, or the name of what failed; None for an answer.
+        seconds: that it took, waiting for a connection included.
+    """
+
+    principal: Principal
+    name: str
+    queries: tuple[str, ...]
+    parameters: object
+    rows: int | None
+    error: str | None
+    seconds: float
+
+
+CallObserver: TypeAlias = Callable[[Call], None]
+QueryObserver: TypeAlias = Callable[[QueryRun], None]
