@@ -190,6 +190,7 @@ def _connect(dsn: str, whom: str) -> Iterator[psycopg.Connection[Any]]:
 NO_SCHEMA = (
     psycopg.errors.InvalidParameterValue,
     psycopg.errors.InvalidSchemaName,
+    psycopg.errors.UndefinedColumn,
     psycopg.errors.UndefinedFunction,
     psycopg.errors.UndefinedTable,
 )
