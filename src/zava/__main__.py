@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from pydantic_settings import SettingsError
 
+from zava.commands.clients import ClientName
 from zava.core.errors import SetupError
 from zava.settings import Settings
 
@@ -141,6 +142,23 @@ def export(what: What, file: RowsFile = None, /, *, data_dir: DataDir = None) ->
     from zava.commands.exporting import export_files
 
     export_files(_settings(embedded={"data_dir": data_dir}), what, file)
+
+
+@app.command
+def client(
+    name: Annotated[ClientName, Parameter(help="Which client.")],
+    /,
+    *,
+    transport: Annotated[Literal["http", "stdio"] | None, Parameter(help="How it connects.")] = None,
+    host: Annotated[str | None, Parameter(help="Address of the server.")] = None,
+    port: Annotated[int | None, Parameter(help="Port of the server.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Print the configuration of an MCP client, for whoever ZAVA_TOKEN says, or a store manager of the sample shop."""
+    from zava.commands.clients import show_client
+
+    settings = _settings(http={"host": host, "port": port}, embedded={"data_dir": data_dir})
+    show_client(settings, name, transport)
 
 
 @app.command

@@ -3,10 +3,8 @@
 import asyncio
 import logging
 import socket
-import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 import uvicorn
 from fastmcp import FastMCP
@@ -19,6 +17,7 @@ from zava.adapters.mcp.progress_streams import ProgressStreams
 from zava.adapters.postgres.sales_rollup import SalesRollup
 from zava.adapters.web.health import health_routes
 from zava.adapters.web.welcome import welcome_routes
+from zava.commands.clients import program
 from zava.commands.database import Database
 from zava.commands.embed import BATCH, embed
 from zava.commands.rollup import keep_rolled_up
@@ -55,7 +54,7 @@ async def _answer_http(container: Container, database: Database, listener: socke
         app.router.routes.extend(health_routes(container.checks()))
         # The page lets anybody be anybody, so it is the sample shop's alone.
         if database.embedded:
-            app.router.routes.extend(welcome_routes(welcome_page(VERSION, url, _program(container.settings()))))
+            app.router.routes.extend(welcome_routes(welcome_page(VERSION, url, program(container.settings()))))
         config = uvicorn.Config(
             app, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_SECONDS
         )
@@ -87,13 +86,6 @@ def _http_app(server: FastMCP) -> StarletteWithLifespan:
 
     answering.router.lifespan_context = together
     return answering
-
-
-def _program(settings: Settings) -> Sequence[str]:
-    """How somebody else starts a server of this shop."""
-    data_dir = settings.embedded.data_dir
-    options = ["--data-dir", str(data_dir.absolute())] if data_dir else []
-    return [str(Path(sys.executable).with_name("zava")), "serve", *options]
 
 
 async def _answer_stdio(container: Container, database: Database) -> None:
