@@ -43,8 +43,8 @@ def servers(key: str, *kinds: Mapping[str, Any], **optional: Any) -> dict[str, A
 STARTED = {"args": {"type": "array", "items": {"type": "string"}}, "env": TEXTS}
 
 # As the clients document their files: code.visualstudio.com/docs/agents/reference/mcp-configuration,
-# cursor.com/docs/mcp, docs.windsurf.com/windsurf/cascade/mcp, modelcontextprotocol.io/docs/develop/connect-local-servers,
-# code.claude.com/docs/en/mcp (.mcp.json), and the README of the Inspector.
+# cursor.com/docs/mcp, docs.windsurf.com/windsurf/cascade/mcp, code.claude.com/docs/en/mcp (.mcp.json),
+# modelcontextprotocol.io/docs/develop/connect-local-servers, and the README of the Inspector.
 SCHEMAS: dict[ClientName, dict[str, Any]] = {
     "vscode": servers(
         "servers",

@@ -3,15 +3,24 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
 from zava.adapters.postgres.sql import load
-from zava.core.imports import KINDS, Kind, Row
+from zava.core.imports import Kind, Row
 from zava.core.ports import ExportRepository
 
-EXPORT = {kind: load(f"export_{kind}") for kind in KINDS}
+EXPORT: dict[Kind, LiteralString] = {
+    "business": load("export_business"),
+    "stores": load("export_stores"),
+    "products": load("export_products"),
+    "customers": load("export_customers"),
+    "orders": load("export_orders"),
+    "returns": load("export_returns"),
+    "inventory": load("export_inventory"),
+    "targets": load("export_targets"),
+}
 ROWS_AT_ONCE = 10_000
 
 

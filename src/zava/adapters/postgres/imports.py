@@ -10,7 +10,7 @@ from psycopg import sql
 
 from zava.adapters.postgres.sql import load
 from zava.core.errors import SetupError
-from zava.core.imports import KINDS, Batch, Imported, Kind, Rejection
+from zava.core.imports import Batch, Imported, Kind, Rejection
 from zava.core.ports import ImportRepository
 
 Postponed: TypeAlias = Callable[[psycopg.Cursor[Any]], AbstractContextManager[None]]
@@ -20,11 +20,46 @@ LOCK = 7_203_913
 # A sort or a hash of a million lines.
 MEMORY = "128MB"
 
-STAGE = {kind: load(f"import_{kind}_stage") for kind in KINDS}
-REJECT = {kind: load(f"import_{kind}_reject") for kind in KINDS}
-MERGE = {kind: load(f"import_{kind}_merge") for kind in KINDS}
+STAGE: dict[Kind, LiteralString] = {
+    "business": load("import_business_stage"),
+    "stores": load("import_stores_stage"),
+    "products": load("import_products_stage"),
+    "customers": load("import_customers_stage"),
+    "orders": load("import_orders_stage"),
+    "returns": load("import_returns_stage"),
+    "inventory": load("import_inventory_stage"),
+    "targets": load("import_targets_stage"),
+}
+REJECT: dict[Kind, LiteralString] = {
+    "business": load("import_business_reject"),
+    "stores": load("import_stores_reject"),
+    "products": load("import_products_reject"),
+    "customers": load("import_customers_reject"),
+    "orders": load("import_orders_reject"),
+    "returns": load("import_returns_reject"),
+    "inventory": load("import_inventory_reject"),
+    "targets": load("import_targets_reject"),
+}
+MERGE: dict[Kind, LiteralString] = {
+    "business": load("import_business_merge"),
+    "stores": load("import_stores_merge"),
+    "products": load("import_products_merge"),
+    "customers": load("import_customers_merge"),
+    "orders": load("import_orders_merge"),
+    "returns": load("import_returns_merge"),
+    "inventory": load("import_inventory_merge"),
+    "targets": load("import_targets_merge"),
+}
 # There is always one row of business settings.
-MISSING = {kind: load(f"import_{kind}_missing") for kind in KINDS if kind != "business"}
+MISSING: dict[Kind, LiteralString] = {
+    "stores": load("import_stores_missing"),
+    "products": load("import_products_missing"),
+    "customers": load("import_customers_missing"),
+    "orders": load("import_orders_missing"),
+    "returns": load("import_returns_missing"),
+    "inventory": load("import_inventory_missing"),
+    "targets": load("import_targets_missing"),
+}
 
 # What each kind leaves beside its rows, until the transaction ends.
 LEFT_BEHIND: dict[Kind, LiteralString] = {

@@ -1,4 +1,4 @@
--- Where rows of business settings wait.
+-- Where do business settings wait?
 CREATE UNLOGGED TABLE retail.staged_business (
     line integer,
     time_zone text,

@@ -1,4 +1,4 @@
--- Customers of stores. Who has one e-mail address has one customer_id, in every store.
+-- Which customers has each store? Who has one e-mail address has one customer_id, in every store.
 WITH said AS (
     SELECT
         known.store_id,

@@ -1,4 +1,4 @@
--- Of the stores in the file: customers that are not in it go, unless they have ordered.
+-- Which customers of the stores in the file are not in it? They go, unless they have ordered.
 CREATE UNLOGGED TABLE retail.staged_customers_gone AS
 SELECT known.store_id, known.customer_id
 FROM retail.customer_records AS known

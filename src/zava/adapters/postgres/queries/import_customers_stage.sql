@@ -1,4 +1,4 @@
--- Where customers wait.
+-- Where do customers wait?
 CREATE UNLOGGED TABLE retail.staged_customers (
     line integer,
     store text,

@@ -1,4 +1,4 @@
--- Stock, by store and product.
+-- What is in stock, by store and product?
 WITH said AS (
     SELECT store.store_id, product.product_id, staged.stock_level, staged.reorder_level
     FROM retail.staged_inventory AS staged

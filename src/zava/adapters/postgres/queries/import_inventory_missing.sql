@@ -1,4 +1,4 @@
--- Of the stores in the file: stock that is not in it goes.
+-- Which stock of the stores in the file is not in it? It goes.
 WITH gone AS (
     DELETE FROM retail.inventory AS known
     USING retail.stores AS store, retail.products AS product

@@ -1,4 +1,4 @@
--- Where stock waits.
+-- Where does stock wait?
 CREATE UNLOGGED TABLE retail.staged_inventory (
     line integer,
     store text,

@@ -1,4 +1,4 @@
--- Orders with their lines. An order has the lines that the file gives it, and no others.
+-- What was sold? An order has the lines that the file gives it, and no others.
 WITH changed AS (
     UPDATE retail.orders AS known
     SET

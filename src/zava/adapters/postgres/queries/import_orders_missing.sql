@@ -1,5 +1,5 @@
--- Of the stores in the file, between their first and last day in it: orders that are not in it go with their lines,
--- unless goods of them came back.
+-- Which orders of the stores in the file, between their first and last day in it, are not in it? They go with their
+-- lines, unless goods of them came back.
 CREATE UNLOGGED TABLE retail.staged_orders_gone AS
 SELECT
     known.store_id,

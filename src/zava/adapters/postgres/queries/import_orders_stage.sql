@@ -1,4 +1,4 @@
--- Where lines of orders wait. A moment is a text: without an offset it is meant in the time zone of the business.
+-- Where do lines of orders wait? A moment is a text: without an offset it is in the time zone of the business.
 CREATE UNLOGGED TABLE retail.staged_orders (
     line integer,
     store text,

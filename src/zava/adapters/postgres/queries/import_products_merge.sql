@@ -1,4 +1,4 @@
--- Products, by their SKUs. Categories and types that are not there yet come with them.
+-- Which products are there, by their SKUs? Categories and types that are not there yet come with them.
 INSERT INTO retail.categories (name)
 SELECT DISTINCT staged.category
 FROM retail.staged_products AS staged

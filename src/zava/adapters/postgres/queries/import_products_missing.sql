@@ -1,4 +1,4 @@
--- Products that are not in the file go. Those that were sold, or lie in a store, stay and are discontinued.
+-- Which products are not in the file? They go. Those that were sold, or lie in a store, stay and are discontinued.
 WITH gone AS (
     DELETE FROM retail.products AS known
     WHERE NOT EXISTS (SELECT FROM retail.staged_products AS staged WHERE staged.sku = known.sku)

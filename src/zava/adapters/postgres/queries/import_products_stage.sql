@@ -1,4 +1,4 @@
--- Where products wait.
+-- Where do products wait?
 CREATE UNLOGGED TABLE retail.staged_products (
     line integer,
     sku text,

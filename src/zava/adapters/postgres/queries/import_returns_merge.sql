@@ -1,4 +1,4 @@
--- Goods that came back, by the line they were sold on and the day.
+-- What came back, of which line and on which day?
 CREATE UNLOGGED TABLE retail.staged_returns_found AS
 SELECT staged.*, counted.store_id, counted.order_id, known.return_id
 FROM retail.staged_returns_counted AS counted

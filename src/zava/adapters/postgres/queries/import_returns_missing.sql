@@ -1,4 +1,4 @@
--- Of the stores in the file, between their first and last day in it: returns that are not in it go.
+-- Which returns of the stores in the file, between their first and last day in it, are not in it? They go.
 WITH gone AS (
     DELETE FROM retail.returns AS known
     USING (

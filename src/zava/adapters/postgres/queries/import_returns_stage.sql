@@ -1,4 +1,4 @@
--- Where returned goods wait.
+-- Where do returned goods wait?
 CREATE UNLOGGED TABLE retail.staged_returns (
     line integer,
     store text,

@@ -1,4 +1,4 @@
--- Stores, by their names.
+-- Which stores are there, by their names?
 WITH changed AS (
     UPDATE retail.stores AS known
     SET

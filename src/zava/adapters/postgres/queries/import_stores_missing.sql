@@ -1,4 +1,4 @@
--- Stores that are not in the file go, unless something is known of them.
+-- Which stores are not in the file? They go, unless something is known of them.
 WITH gone AS (
     DELETE FROM retail.stores AS known
     WHERE NOT EXISTS (SELECT FROM retail.staged_stores AS staged WHERE staged.name = known.name)

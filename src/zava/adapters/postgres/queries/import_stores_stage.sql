@@ -1,4 +1,4 @@
--- Where stores wait.
+-- Where do stores wait?
 CREATE UNLOGGED TABLE retail.staged_stores (
     line integer,
     name text,

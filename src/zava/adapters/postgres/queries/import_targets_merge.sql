@@ -1,4 +1,4 @@
--- Targets, by store and month.
+-- What does each store mean to turn over, by month?
 WITH changed AS (
     UPDATE retail.store_targets AS known
     SET revenue_target = staged.revenue_target

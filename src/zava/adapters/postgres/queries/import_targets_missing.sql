@@ -1,4 +1,4 @@
--- Of the stores in the file, between their first and last month in it: targets that are not in it go.
+-- Which targets of the stores in the file, between their first and last month in it, are not in it? They go.
 WITH gone AS (
     DELETE FROM retail.store_targets AS known
     USING (

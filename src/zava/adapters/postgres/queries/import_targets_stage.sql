@@ -1,4 +1,4 @@
--- Where targets wait.
+-- Where do targets wait?
 CREATE UNLOGGED TABLE retail.staged_targets (
     line integer,
     store text,
