@@ -75,16 +75,17 @@ def show_client(settings: Settings, client: ClientName, transport: Literal["http
     own = settings.database.dsn is not None
     transport = transport or ("stdio" if client == "claude-desktop" and not own else "http")
     if own and token is None:
-        raise SetupError("Who asks? Set ZAVA_TOKEN to the token of whoever will use the client.")
+        raise SetupError(
+            "Who asks? Set ZAVA_TOKEN to the API token of whoever will use the client; `zava token` issues one."
+        )
     if own and transport == "stdio":
         raise SetupError(
             "A client that starts Zava over stdio would need the settings of your database: serve it over HTTP, and "
             "say --transport http."
         )
     token = token or SAMPLE_TOKEN
-    host = f"[{settings.http.host}]" if ":" in settings.http.host else settings.http.host
     way = (
-        Http(f"http://{host}:{settings.http.port}/mcp", token)
+        Http(f"{settings.http.base_url}/mcp", token)
         if transport == "http"
         else Stdio([*program(settings), "--transport", "stdio"], token)
     )
