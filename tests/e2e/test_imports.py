@@ -30,7 +30,7 @@ def data_dir(folder: Path, files: Path) -> Path:
 
 
 async def test_an_imported_shop_is_served_to_head_office(data_dir: Path) -> None:
-    server: Server = start_server(data_dir, "--scale", "0")
+    server: Server = start_server(data_dir)
     try:
         async with Client(server.url, auth=BearerAuth("demo-head-office")) as client:
             stores = await client.call_tool(
