@@ -1,6 +1,5 @@
 """The command line. Each command imports what it needs, so that --help and --version answer at once."""
 
-import logging
 import os
 import sys
 from importlib.metadata import version
@@ -13,6 +12,7 @@ from cyclopts.validators import Number
 from pydantic_settings import SettingsError
 
 from zava.commands.clients import ClientName
+from zava.commands.logs import configure_log
 from zava.core.errors import SetupError
 from zava.settings import Settings
 
@@ -180,8 +180,19 @@ def client(
 
 
 @app.command
-def doctor(*, data_dir: DataDir = None) -> None:
+def doctor(
+    *,
+    data_dir: DataDir = None,
+    telemetry: Annotated[
+        bool, Parameter(help="Only send a trace, a metric and a log, and say whether they arrive.", negative="")
+    ] = False,
+) -> None:
     """Check everything Zava needs, and say what to do about the rest."""
+    if telemetry:
+        from zava.commands.telemetry import examine_telemetry
+
+        _settings()
+        sys.exit(examine_telemetry(os.environ))
     from zava.commands.doctor import examine
 
     sys.exit(examine(_settings(embedded={"data_dir": data_dir})))
@@ -384,11 +395,7 @@ def _settings(**groups: dict[str, Any]) -> Settings:
             f"ZAVA_{'__'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
         )
         raise SetupError(f"these settings cannot be used: {problems}") from None
-    logging.basicConfig(
-        level=settings.log.level, format="%(asctime)s - %(name)s - %(levelname)s - %(message)s", stream=sys.stderr
-    )
-    # A line for each request to a provider would say nothing, and cut through progress bars.
-    logging.getLogger("httpx2").setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[settings.log.level]))
+    configure_log(settings.log)
     return settings
 
 

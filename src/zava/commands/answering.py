@@ -2,13 +2,20 @@
 
 import asyncio
 import logging
+import os
+import signal
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager
+from typing import NoReturn
 
 import uvicorn
 
+from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.sales_rollup import SalesRollup
+from zava.adapters.telemetry.call_context import add_call_context
+from zava.adapters.telemetry.setup import open_telemetry
+from zava.adapters.telemetry.telemetry import DatabaseServer, Telemetry
 from zava.adapters.web.health import health_routes
 from zava.adapters.web.welcome import welcome_routes
 from zava.commands.clients import program
@@ -29,14 +36,35 @@ logger = logging.getLogger(__name__)
 
 def answer_http(settings: Settings, database: Database, listener: socket.socket, url: str) -> None:
     """Answers over HTTP on this port, of this address, until a signal comes; says so when all is ready."""
-    container = new_container(settings, database.access, database.principals())
-    asyncio.run(_answer_http(container, database, listener, url))
+    with telemetry_of(settings, database.access) as telemetry:
+        container = new_container(settings, database.access, database.principals(), telemetry=telemetry)
+        asyncio.run(_answer_http(container, database, listener, url))
 
 
 def answer_stdio(settings: Settings, database: Database, token: str | None) -> None:
     """Answers over standard input and output, until the input ends, for the principal of this token."""
-    container = new_container(settings, database.access, database.principals(), token)
-    asyncio.run(_answer_stdio(container, database))
+    with ExitStack() as stack:
+        telemetry = stack.enter_context(telemetry_of(settings, database.access))
+
+        def leave(*_: object) -> NoReturn:
+            """Sends what is left, and ends the program at once: a thread waits for standard input."""
+            stack.close()
+            os._exit(0)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, leave)
+        container = new_container(settings, database.access, database.principals(), token, telemetry)
+        asyncio.run(_answer_stdio(container, database))
+
+
+def telemetry_of(settings: Settings, access: DatabaseAccess) -> AbstractContextManager[Telemetry]:
+    """What the server of this database tells of itself, and to whom the environment says."""
+    return open_telemetry(
+        os.environ,
+        DatabaseServer(*access.server()),
+        version=VERSION,
+        query_text=settings.telemetry.query_text,
+    )
 
 
 async def _answer_http(container: Container, database: Database, listener: socket.socket, url: str) -> None:
@@ -74,8 +102,15 @@ async def _check_token(container: Container) -> None:
 @asynccontextmanager
 async def _ready(container: Container, database: Database) -> AsyncIterator[None]:
     """Everything open and fit to answer. Stops in the reverse order."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(add_call_context)
     sources = container.embedding_sources()
-    async with container.pool(), container.sandbox_pool(), AsyncExitStack() as stack:
+    telemetry = container.telemetry()
+    pools = {"questions": container.pool(), "queries": container.sandbox_pool()}
+    async with AsyncExitStack() as stack:
+        for name, pool in pools.items():
+            await stack.enter_async_context(pool)
+            stack.enter_context(telemetry.watching_pool(name, pool.get_stats))
         for source in sources:
             stack.push_async_callback(source.close)
         stack.push_async_callback(container.charts().close)
@@ -87,7 +122,7 @@ async def _ready(container: Container, database: Database) -> AsyncIterator[None
             stack.push_async_callback(_stop, asyncio.create_task(_embed(database, sources[0])))
         if writer_dsn := database.access.writer_dsn:
             interval = container.settings().database.rollup_interval
-            task = asyncio.create_task(keep_rolled_up(SalesRollup(writer_dsn), interval))
+            task = asyncio.create_task(keep_rolled_up(SalesRollup(writer_dsn), interval, telemetry.rolled_up))
             stack.push_async_callback(_stop, task)
         logger.info("MCP server startup complete")
         yield
