@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from pydantic_settings import SettingsError
 
+from zava.commands.clients import ClientName
 from zava.commands.logs import configure_log
 from zava.core.errors import SetupError
 from zava.settings import Settings
@@ -37,6 +38,11 @@ Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative=""
 Subject = Annotated[str, Parameter(help="What the identity provider calls them.")]
 Rights = Annotated[list[str], Parameter(help="Grants and scopes, as in `personal sales:query`.", negative="")]
 Scale = Annotated[float | None, Parameter(help="Size of the sample shop when it is made; 0 is an empty shop.")]
+What = Annotated[
+    str,
+    Parameter(help="business, stores, products, customers, orders, returns, inventory or targets; or the folder."),
+]
+RowsFile = Annotated[Path | None, Parameter(help="Its name ends in .csv or .jsonl.")]
 
 
 @app.command
@@ -116,6 +122,61 @@ def embed(
     if model is not None and settings.embedding.provider == "local":
         raise SetupError("The local provider has one model: leave out --model, or add --provider openai.")
     embed_products(settings, batch, index=index)
+
+
+@app.command(name="import")
+def import_(  # noqa: PLR0913 - each is an option
+    what: What,
+    file: RowsFile = None,
+    /,
+    *,
+    data_dir: DataDir = None,
+    skip_bad: Annotated[bool, Parameter(help="Import the other rows when some are rejected.", negative="")] = False,
+    delete_missing: Annotated[
+        bool, Parameter(help="Remove what the file does not have, of its stores and days.", negative="")
+    ] = False,
+    trial: Annotated[bool, Parameter(help="Check everything, and import nothing.", negative="")] = False,
+    column: Annotated[
+        list[str] | None, Parameter(help="FIELD=NAME: the column of a field, where it has another name.", negative="")
+    ] = None,
+    rejected: Annotated[Path | None, Parameter(help="Where rejected rows are written; a folder for a folder.")] = None,
+) -> None:
+    """Import a CSV or JSON lines file, or a folder of them, into a shop of your own."""
+    from zava.commands.importing import ImportOptions, import_files
+
+    renamed = {}
+    for pair in column or []:
+        field, _, name = pair.partition("=")
+        if not name:
+            raise SetupError(f"--column {pair} says no name: write FIELD=NAME.")
+        renamed[field] = name
+    options = ImportOptions(skip_bad, delete_missing, trial, renamed, rejected)
+    import_files(_settings(embedded={"data_dir": data_dir}), what, file, options)
+
+
+@app.command
+def export(what: What, file: RowsFile = None, /, *, data_dir: DataDir = None) -> None:
+    """Export the shop to a CSV or JSON lines file, or to a folder of them, as it can be imported."""
+    from zava.commands.exporting import export_files
+
+    export_files(_settings(embedded={"data_dir": data_dir}), what, file)
+
+
+@app.command
+def client(
+    name: Annotated[ClientName, Parameter(help="Which client.")],
+    /,
+    *,
+    transport: Annotated[Literal["http", "stdio"] | None, Parameter(help="How it connects.")] = None,
+    host: Annotated[str | None, Parameter(help="Address of the server.")] = None,
+    port: Annotated[int | None, Parameter(help="Port of the server.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Print the configuration of an MCP client, for whoever ZAVA_TOKEN says, or a store manager of the sample shop."""
+    from zava.commands.clients import show_client
+
+    settings = _settings(http={"host": host, "port": port}, embedded={"data_dir": data_dir})
+    show_client(settings, name, transport)
 
 
 @app.command

@@ -5,10 +5,8 @@ import logging
 import os
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager
-from pathlib import Path
 from typing import NoReturn
 
 import uvicorn
@@ -20,6 +18,7 @@ from zava.adapters.telemetry.setup import open_telemetry
 from zava.adapters.telemetry.telemetry import DatabaseServer, Telemetry
 from zava.adapters.web.health import health_routes
 from zava.adapters.web.welcome import welcome_routes
+from zava.commands.clients import program
 from zava.commands.database import Database
 from zava.commands.embed import BATCH, embed
 from zava.commands.http_server import http_app, server_config
@@ -75,17 +74,10 @@ async def _answer_http(container: Container, database: Database, listener: socke
         app.router.routes.extend(health_routes(container.checks()))
         # The page lets anybody be anybody, so it is the sample shop's alone.
         if database.embedded:
-            app.router.routes.extend(welcome_routes(welcome_page(VERSION, url, _program(settings))))
+            app.router.routes.extend(welcome_routes(welcome_page(VERSION, url, program(settings))))
         config = server_config(app, settings.http)
         print(sample_shop_welcome(url) if database.embedded else plain_welcome(url, settings.auth.issuer), flush=True)
         await uvicorn.Server(config).serve(sockets=[listener])
-
-
-def _program(settings: Settings) -> Sequence[str]:
-    """How somebody else starts a server of this shop."""
-    data_dir = settings.embedded.data_dir
-    options = ["--data-dir", str(data_dir.absolute())] if data_dir else []
-    return [str(Path(sys.executable).with_name("zava")), "serve", *options]
 
 
 async def _answer_stdio(container: Container, database: Database) -> None:
