@@ -15,6 +15,7 @@ import psycopg
 
 from zava.adapters.embedded.supervisor import EmbeddedPostgres, default_data_dir
 from zava.adapters.postgres.context import ContextKey
+from zava.core.model import Principal
 from zava.demo.personas import PERSONAS
 
 MONTH: LiteralString = """
@@ -44,7 +45,8 @@ def timed(connection: psycopg.Connection[Any], query: LiteralString, rounds: int
 
 
 def as_reader(connection: psycopg.Connection[Any], key: ContextKey) -> None:
-    connection.execute("SELECT access.seal_context(%s)", [key.token(SEATTLE.principal_id, now=time.time())])
+    principal = Principal(SEATTLE.principal_id, SEATTLE.name)
+    connection.execute("SELECT access.seal_context(%s)", [key.token(principal, now=time.time())])
     connection.execute("SET LOCAL ROLE zava_reader")
 
 

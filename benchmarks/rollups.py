@@ -22,7 +22,7 @@ from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres import analysis
 from zava.adapters.postgres.analysis import CompiledAnalysis, compile_analysis
 from zava.adapters.postgres.context import ContextKey
-from zava.core.model import AnalysisQuery, DateRange, Fact
+from zava.core.model import AnalysisQuery, DateRange, Fact, Principal
 from zava.demo.personas import PERSONAS
 
 TODAY = datetime.now(UTC).date()
@@ -102,7 +102,8 @@ def asking(postgres: EmbeddedPostgres, token: str) -> Iterator[psycopg.Connectio
     key = ContextKey.read(postgres.secret_file("context-key"))
     dsn = postgres.dsn(user="zava_app", password=postgres.secret("zava_app"))
     with psycopg.connect(dsn) as connection:
-        connection.execute("SELECT access.seal_context(%s)", [key.token(persona.principal_id, now=time.time())])
+        principal = Principal(persona.principal_id, persona.name)
+        connection.execute("SELECT access.seal_context(%s)", [key.token(principal, now=time.time())])
         connection.execute("SET LOCAL ROLE zava_reader")
         connection.execute("SET LOCAL statement_timeout = 0")
         yield connection

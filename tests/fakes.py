@@ -885,17 +885,20 @@ class FakePrincipalDirectory(PrincipalDirectory):
     """Those who were entered. Whoever is taken out is disabled; a token that is, revoked.
 
     Attributes:
+        groups: one member of each.
         asked: what the directory was asked, in order.
         failure: raised in place of an answer.
     """
 
     subjects: dict[str, KnownPrincipal] = field(default_factory=dict)
     tokens: dict[str, KnownPrincipal] = field(default_factory=dict)
+    groups: dict[str, KnownPrincipal] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     failure: Exception | None = None
 
-    async def by_subject(self, subject: str) -> KnownPrincipal | None:
-        return self._answer(self.subjects, subject)
+    async def by_subject(self, subject: str, groups: frozenset[str] = frozenset()) -> KnownPrincipal | None:
+        by_name = self._answer(self.subjects, subject)
+        return by_name or next((self.groups[name] for name in sorted(groups) if name in self.groups), None)
 
     async def by_token(self, token: str) -> KnownPrincipal | None:
         return self._answer(self.tokens, token)

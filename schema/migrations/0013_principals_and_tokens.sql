@@ -30,7 +30,7 @@ COMMENT ON COLUMN access.tokens.sha256 IS 'Of the token. It holds 256 random bit
 COMMENT ON COLUMN access.tokens.last_four IS 'Its last characters, by which people tell it from others.';
 COMMENT ON COLUMN access.tokens.scopes IS 'Those of the principal that it may use; null for all of them.';
 
--- Nobody's to execute but the two below.
+-- Nobody's to execute but the two that the server asks.
 CREATE FUNCTION access.scopes_of(known access.principals) RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -40,16 +40,6 @@ AS $$
         FROM access.principal_grants AS held
         WHERE held.principal_id = known.principal_id AND held.grant_name = 'audit:read'
     )
-$$;
-
-CREATE FUNCTION access.principal_by_subject(wanted text)
-RETURNS TABLE (principal_id uuid, name text, scopes text[])
-LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT known.principal_id, known.name, access.scopes_of(known)
-    FROM access.principals AS known
-    WHERE known.subject = wanted AND NOT known.disabled
 $$;
 
 -- The server sends the hash: the token itself never comes here.
@@ -74,7 +64,7 @@ AS $$
         AND NOT known.disabled
 $$;
 
-GRANT EXECUTE ON FUNCTION access.principal_by_subject(text), access.principal_by_token(bytea) TO zava_app;
+GRANT EXECUTE ON FUNCTION access.principal_by_token(bytea) TO zava_app;
 
 -- What an identity provider's groups are given. Who is entered by name is not looked for here.
 CREATE TABLE access.group_roles (
@@ -121,4 +111,101 @@ AS $$
     FROM given
     CROSS JOIN seen
     GROUP BY seen.stores
+$$;
+
+-- Somebody who was entered is governed by their entry alone, disabled or not. Of anybody else there is no principal_id:
+-- the groups are those of the wanted that are given something.
+CREATE FUNCTION access.principal_by_subject(wanted text, wanted_groups text[])
+RETURNS TABLE (principal_id uuid, name text, scopes text[], groups text[])
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT known.principal_id, known.name, access.scopes_of(known), '{}'::text[]
+    FROM access.principals AS known
+    WHERE known.subject = wanted AND NOT known.disabled
+    UNION ALL
+    SELECT
+        NULL,
+        wanted,
+        given.scopes,
+        ARRAY(SELECT g.group_name FROM access.group_roles AS g WHERE g.group_name = ANY (wanted_groups))
+    FROM access.role_of_groups(wanted_groups) AS given
+    WHERE NOT EXISTS (SELECT FROM access.principals AS entered WHERE entered.subject = wanted)
+$$;
+GRANT EXECUTE ON FUNCTION access.principal_by_subject(text, text[]) TO zava_app;
+
+-- As before, and for members of groups too: their token is `key_id|principal|expiry|membership|mac`, with subject and
+-- groups as JSON in base64. Who was entered is never let in by it, whatever their groups are.
+CREATE OR REPLACE FUNCTION access.seal_context(token text) RETURNS text[]
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    part text[] := string_to_array(token, '|');
+    signed text := left(token, -65);   -- before the signature and its separator
+    membership jsonb;
+    inner_half bytea;
+    outer_half bytea;
+    role_of_asking text;
+    grants text[];
+    stores uuid[];
+    store_names text[];
+    body text;
+BEGIN
+    IF coalesce(array_length(part, 1), 0) NOT IN (4, 5) OR part[1] = 'seal' THEN
+        RAISE EXCEPTION 'the context token is malformed' USING ERRCODE = '28000';
+    END IF;
+    SELECT inner_pad, outer_pad INTO inner_half, outer_half FROM access.keys WHERE key_id = part[1];
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the context token is signed with an unknown key' USING ERRCODE = 'ZV002';  -- the server reads its file anew
+    END IF;
+    IF signed || '|' || access.sign(inner_half, outer_half, signed) IS DISTINCT FROM token THEN
+        RAISE EXCEPTION 'the context token is not genuine' USING ERRCODE = '28000';
+    END IF;
+    IF part[3]::bigint < extract(epoch FROM clock_timestamp()) THEN
+        RAISE EXCEPTION 'the context token has expired' USING ERRCODE = '28000',
+            HINT = 'The clocks of server and database may differ.';
+    END IF;
+    IF coalesce(current_setting('zava.context', true), '') <> '' THEN
+        RAISE EXCEPTION 'this transaction has a context already' USING ERRCODE = '28000';
+    END IF;
+
+    IF array_length(part, 1) = 4 THEN
+        SELECT
+            seal.inner_pad, seal.outer_pad, asking.role,
+            ARRAY(SELECT grant_name FROM access.principal_grants WHERE principal_id = asking.principal_id)
+        INTO inner_half, outer_half, role_of_asking, grants
+        FROM access.principals AS asking, access.keys AS seal
+        WHERE asking.principal_id = part[2]::uuid AND NOT asking.disabled AND seal.key_id = 'seal';
+    ELSE
+        membership := convert_from(decode(part[4], 'base64'), 'UTF8')::jsonb;
+        SELECT seal.inner_pad, seal.outer_pad, given.role, given.stores, '{}'
+        INTO inner_half, outer_half, role_of_asking, stores, grants
+        FROM access.keys AS seal, access.role_of_groups(ARRAY(SELECT jsonb_array_elements_text(membership -> 'groups'))) AS given
+        WHERE seal.key_id = 'seal'
+            AND membership ->> 'subject' <> ''
+            AND NOT EXISTS (
+                SELECT FROM access.principals AS entered
+                WHERE entered.subject = membership ->> 'subject' OR entered.principal_id = part[2]::uuid
+            );
+    END IF;
+    IF role_of_asking IS NULL THEN
+        RAISE EXCEPTION 'nobody active goes by this name' USING ERRCODE = 'ZV001';  -- the one refusal that is the caller's
+    END IF;
+    IF role_of_asking = 'head_office' THEN
+        SELECT array_agg(store_id), array_agg(name) INTO stores, store_names FROM retail.stores;
+    ELSIF membership IS NULL THEN
+        SELECT array_agg(store_id), array_agg(name) INTO stores, store_names
+        FROM access.principal_stores
+        INNER JOIN retail.stores USING (store_id)
+        WHERE principal_id = part[2]::uuid;
+    ELSE
+        SELECT array_agg(seen.store_id), array_agg(seen.name) INTO stores, store_names
+        FROM retail.stores AS seen
+        WHERE seen.store_id = ANY (stores);
+    END IF;
+    body := concat_ws('|', part[2], role_of_asking, coalesce(stores, '{}'), grants, access.this_transaction());
+    body := set_config('zava.context', body || '|' || access.sign(inner_half, outer_half, body), true);
+    RETURN coalesce(store_names, '{}');
+END
 $$;

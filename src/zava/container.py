@@ -154,6 +154,7 @@ def _authorization_server(settings: Settings) -> AuthorizationServer | None:
         listed(auth.algorithms),
         auth.subject_claim,
         auth.clock_skew,
+        auth.groups_claim,
     )
     tokens = JsonWebTokens(SigningKeys(fetch_from(str(auth.jwks_url))), rules)
     return AuthorizationServer(auth.issuer, tokens, auth.scope_prefix or "")
@@ -282,7 +283,7 @@ class Container(containers.DeclarativeContainer):
     )
     inspection = providers.Singleton(DatabaseInspection, pool, VERSION)
 
-    principal_directory = providers.Singleton(PostgresPrincipalDirectory, sessions)
+    principal_directory = providers.Singleton(PostgresPrincipalDirectory, sessions, settings.provided.auth.issuer)
     identity = providers.Selector(
         providers.Callable(_identity, admission),
         known_tokens=providers.Singleton(KnownTokens, admission.provided.principals, admission.provided.stdio_token),

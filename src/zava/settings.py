@@ -331,6 +331,11 @@ class AuthSettings(BaseModel):
     clock_skew: Annotated[
         float, Field(ge=0, le=300, allow_inf_nan=False, description="Seconds by which the two clocks may differ.")
     ] = 30
+    groups_claim: Annotated[
+        str | None,
+        StringConstraints(min_length=1, max_length=100),
+        Field(description="The claim that names groups, for those who were not entered. Without it none count."),
+    ] = None
     scope_prefix: Annotated[
         str | None,
         StringConstraints(pattern=r"^[!#-\[\]-~]+$", max_length=500),

@@ -221,7 +221,7 @@ async def test_a_right_that_was_taken_is_gone_on_the_next_call(
     assert by_subject.scopes == (TOOL_SCOPES | {"audit:read"}) - {right}
 
 
-ASKED: tuple[LiteralString, ...] = ("principal_by_subject('Seattle manager')", "principal_by_token('\\x00')")
+ASKED: tuple[LiteralString, ...] = ("principal_by_subject('Seattle manager', '{}')", "principal_by_token('\\x00')")
 
 
 @pytest.mark.parametrize("function", [*ASKED, "scopes_of(NULL)"])

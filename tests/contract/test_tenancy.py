@@ -59,7 +59,7 @@ def as_administrator(database: TestDatabase) -> Iterator[Connection]:
 
 
 def token(principal: Principal, key: ContextKey = KEY, age: float = 0) -> str:
-    return key.token(principal.principal_id, now=time.time() - age)
+    return key.token(principal, now=time.time() - age)
 
 
 def seal(connection: Connection, principal: Principal) -> None:

@@ -32,7 +32,7 @@ class SlowDirectory(FakePrincipalDirectory):
 
     open: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def by_subject(self, subject: str) -> KnownPrincipal | None:
+    async def by_subject(self, subject: str, groups: frozenset[str] = frozenset()) -> KnownPrincipal | None:  # noqa: ARG002
         self.asked.append(subject)
         await self.open.wait()
         return self.subjects.get(subject)

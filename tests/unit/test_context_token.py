@@ -9,9 +9,10 @@ import pytest
 
 from zava.adapters.postgres.context import ContextKey, ContextKeyError
 from zava.core.errors import SetupError
+from zava.core.model import Principal
 
 SECRET = b"thirty-two bytes, or a few more."
-PRINCIPAL = UUID("0c9d5b5e-7d0a-4b51-8f2e-1d2f3a4b5c6d")
+PRINCIPAL = Principal(UUID("0c9d5b5e-7d0a-4b51-8f2e-1d2f3a4b5c6d"), "Ada")
 NOW = 1_775_000_000.9
 
 
@@ -27,7 +28,7 @@ def test_a_token_has_four_parts_and_is_good_for_a_minute() -> None:
     key = ContextKey(SECRET)
     key_id, principal, expiry, mac = key.token(PRINCIPAL, now=NOW).split("|")
     assert key_id == key.key_id
-    assert principal == str(PRINCIPAL)
+    assert principal == str(PRINCIPAL.principal_id)
     assert int(expiry) == 1_775_000_060
     assert len(bytes.fromhex(mac)) == 32
 
@@ -41,12 +42,12 @@ def test_anyone_who_has_the_secret_can_verify_the_signature() -> None:
     ("secret", "principal", "now"),
     [
         (b"another secret, of the same length", PRINCIPAL, NOW),
-        (SECRET, UUID(int=PRINCIPAL.int + 1), NOW),
+        (SECRET, Principal(UUID(int=PRINCIPAL.principal_id.int + 1), "Ada"), NOW),
         (SECRET, PRINCIPAL, NOW + 1),
     ],
 )
-def test_the_signature_depends_on_key_principal_and_time(secret: bytes, principal: UUID, now: float) -> None:
-    def signature(secret: bytes, principal: UUID, now: float) -> str:
+def test_the_signature_depends_on_key_principal_and_time(secret: bytes, principal: Principal, now: float) -> None:
+    def signature(secret: bytes, principal: Principal, now: float) -> str:
         return ContextKey(secret).token(principal, now=now).rpartition("|")[2]
 
     assert signature(secret, principal, now) != signature(SECRET, PRINCIPAL, NOW)

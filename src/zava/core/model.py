@@ -12,11 +12,29 @@ Embedding: TypeAlias = "array[float]"
 
 
 @dataclass(frozen=True, slots=True)
+class Membership:
+    """By what somebody may ask whom no administrator has entered.
+
+    Attributes:
+        subject: what the identity provider calls them.
+        groups: of the identity provider's; those that are given something.
+    """
+
+    subject: str
+    groups: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks. What they may see is decided by the database, question by question."""
+    """Who asks. What they may see is decided by the database, question by question.
+
+    Attributes:
+        membership: None for those who were entered.
+    """
 
     principal_id: UUID
     name: str
+    membership: Membership | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -581,7 +599,7 @@ class ProductContent:
 
 @dataclass(frozen=True, slots=True)
 class KnownPrincipal:
-    """Somebody whom an administrator has entered, and which tools they may use.
+    """Somebody whom an administrator has entered, or a group of theirs, and which tools they may use.
 
     Attributes:
         scopes: of tools, such as "sales:read".

@@ -391,8 +391,13 @@ class ExportRepository(Protocol):
 class PrincipalDirectory(Protocol):
     """Who is known?"""
 
-    async def by_subject(self, subject: str) -> KnownPrincipal | None:
-        """Whom the identity provider calls so; None for nobody, and for who is disabled."""
+    async def by_subject(self, subject: str, groups: frozenset[str] = frozenset()) -> KnownPrincipal | None:
+        """Whom the identity provider calls so; None for nobody, and for who is disabled.
+
+        Args:
+            subject: who signed in.
+            groups: that the identity provider has them in. They count for who was not entered, and for nobody else.
+        """
         ...
 
     async def by_token(self, token: str) -> KnownPrincipal | None:

@@ -137,7 +137,7 @@ class AuthorizationServer:
 
 
 class DirectoryCallers(Callers):
-    """Those whom an administrator has entered: by API tokens, and by the tokens of an authorization server."""
+    """Those whom an administrator has entered, by name or by group: by API tokens, and by an authorization server's."""
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ class DirectoryCallers(Callers):
         verified = await self._authorization_server.tokens.verify(token)
         if verified is None:
             return None
-        known = await self._directory.by_subject(verified.subject)
+        known = await self._directory.by_subject(verified.subject, verified.groups)
         return _narrowed(known, verified.scopes & SCOPES) if known else None
 
     @property

@@ -16,11 +16,14 @@ from cachetools import TTLCache
 from jwt import PyJWK, PyJWTError
 
 from zava.adapters.mcp.signing_keys import SigningKeys
+from zava.core.people import is_subject
 
 logger = logging.getLogger(__name__)
 
 LONGEST_TOKEN = 16_384
 LONGEST_SUBJECT = 500
+# Entra ID, which has the lowest bound, leaves them out of a token beyond this.
+MOST_GROUPS = 200
 # "typ" says what kind of token it is. None of the others gives access.
 ACCESS_TOKEN_TYPES = frozenset(("jwt", "at+jwt", "application/at+jwt"))
 # A token without "kid" is tried with every key, of which an honest provider then has one or two.
@@ -38,11 +41,13 @@ class VerifiedToken:
     Attributes:
         subject: whom the authorization server means.
         scopes: that it names, Zava's and others.
+        groups: that it names; none unless the rules say where.
         expires_at: seconds since 1970, the clock skew included.
     """
 
     subject: str
     scopes: frozenset[str]
+    groups: frozenset[str]
     expires_at: float
 
 
@@ -56,6 +61,7 @@ class TokenRules:
         algorithms: one of which must have signed it. All of them have public keys.
         subject_claim: the claim that says who it is.
         clock_skew: seconds by which the two clocks may differ.
+        groups_claim: the claim that names groups; None when none count.
     """
 
     issuer: str
@@ -63,6 +69,7 @@ class TokenRules:
     algorithms: Sequence[str] = ("RS256", "ES256", "EdDSA")
     subject_claim: str = "sub"
     clock_skew: float = 30
+    groups_claim: str | None = None
 
 
 class JsonWebTokens:
@@ -144,7 +151,8 @@ class JsonWebTokens:
         if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT:
             raise jwt.MissingRequiredClaimError(self._rules.subject_claim)
         expires_at = min(int(claims["exp"]), NO_TIME_LATER)
-        return VerifiedToken(subject, _scopes(claims), expires_at + self._rules.clock_skew)
+        groups = _groups(claims, self._rules.groups_claim) if self._rules.groups_claim else frozenset[str]()
+        return VerifiedToken(subject, _scopes(claims), groups, expires_at + self._rules.clock_skew)
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
@@ -157,3 +165,22 @@ def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
             case list(many):
                 named.update(one for one in many if isinstance(one, str))
     return frozenset(named)
+
+
+def _groups(claims: Mapping[str, Any], claim: str) -> frozenset[str]:
+    """What the token names in this claim, as a list or as one text, where an administrator could enter it."""
+    elsewhere = claims.get("_claim_names")
+    if claim not in claims and isinstance(elsewhere, dict) and claim in elsewhere:
+        logger.info("A token leaves its groups out, since there are too many: none of them count")
+    match claims.get(claim):
+        case str(one):
+            named = [one]
+        case list(many):
+            named = [one for one in many if isinstance(one, str)]
+        case _:
+            named = []
+    if len(named) > MOST_GROUPS:
+        # Which of them would count must not depend on their order.
+        logger.info("A token names more than %d groups: none of them count", MOST_GROUPS)
+        return frozenset()
+    return frozenset(filter(is_subject, named))

@@ -14,6 +14,7 @@ RECENT_SECONDS = 1
 MOST_RECENT = 10_000
 
 Answer = KnownPrincipal | None
+Key = tuple[str, str, frozenset[str]]
 
 
 class RecentPrincipals(PrincipalDirectory):
@@ -21,15 +22,15 @@ class RecentPrincipals(PrincipalDirectory):
 
     def __init__(self, directory: PrincipalDirectory, clock: Callable[[], float] = time.monotonic) -> None:
         self._directory = directory
-        self._answers: TTLCache[tuple[str, str], asyncio.Task[Answer]] = TTLCache(MOST_RECENT, RECENT_SECONDS, clock)
+        self._answers: TTLCache[Key, asyncio.Task[Answer]] = TTLCache(MOST_RECENT, RECENT_SECONDS, clock)
 
-    async def by_subject(self, subject: str) -> KnownPrincipal | None:
-        return await self._recent(("subject", subject), lambda: self._directory.by_subject(subject))
+    async def by_subject(self, subject: str, groups: frozenset[str] = frozenset()) -> KnownPrincipal | None:
+        return await self._recent(("subject", subject, groups), lambda: self._directory.by_subject(subject, groups))
 
     async def by_token(self, token: str) -> KnownPrincipal | None:
-        return await self._recent(("token", token), lambda: self._directory.by_token(token))
+        return await self._recent(("token", token, frozenset()), lambda: self._directory.by_token(token))
 
-    async def _recent(self, key: tuple[str, str], ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _recent(self, key: Key, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         task = self._answers.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
             task = self._answers[key] = asyncio.ensure_future(_ask(ask))

@@ -1,15 +1,17 @@
 """The token by which the server tells PostgreSQL who asks. PostgreSQL verifies it and seals the context itself."""
 
+import base64
 import hashlib
 import hmac
+import json
 import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
-from uuid import UUID
 
 from zava.core.errors import SetupError
+from zava.core.model import Membership, Principal
 
 LIFETIME_SECONDS = 60
 SHORTEST_SECRET = 32
@@ -61,12 +63,22 @@ class ContextKey:
         """Another key for another purpose, the same in every process that has this one. It does not tell this one."""
         return hmac.digest(self.secret, purpose.encode(), "sha256")
 
-    def token(self, principal_id: UUID, *, now: float) -> str:
+    def token(self, principal: Principal, *, now: float) -> str:
         """A statement that this principal asks, `key_id|principal|expiry|mac`, good for a minute.
 
+        Of one who was not entered it is `key_id|principal|expiry|membership|mac`, with subject and groups as JSON in
+        base64, so that no name of theirs can be taken for a separator.
+
         Args:
-            principal_id: who asks.
+            principal: who asks.
             now: seconds since the epoch.
         """
-        body = f"{self.key_id}|{principal_id}|{int(now) + LIFETIME_SECONDS}"
+        body = f"{self.key_id}|{principal.principal_id}|{int(now) + LIFETIME_SECONDS}"
+        if principal.membership:
+            body = f"{body}|{_encoded(principal.membership)}"
         return f"{body}|{hmac.new(self.secret, body.encode(), hashlib.sha256).hexdigest()}"
+
+
+def _encoded(membership: Membership) -> str:
+    said = {"subject": membership.subject, "groups": sorted(membership.groups)}
+    return base64.b64encode(json.dumps(said, ensure_ascii=False).encode()).decode()

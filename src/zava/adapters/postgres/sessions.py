@@ -158,7 +158,7 @@ class PrincipalSessions:
         """
 
         async def converse_once(connection: psycopg.AsyncConnection[Any]) -> Result:
-            return await conversation(connection, self._key.token(principal.principal_id, now=time.time()))
+            return await conversation(connection, self._key.token(principal, now=time.time()))
 
         return await self._patiently(converse_once)
 

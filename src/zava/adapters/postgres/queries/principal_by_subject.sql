@@ -2,5 +2,6 @@
 SELECT
     principal_id,
     name,
-    scopes
-FROM access.principal_by_subject(%(subject)s)
+    scopes,
+    groups
+FROM access.principal_by_subject(%(subject)s, %(groups)s)
