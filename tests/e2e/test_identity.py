@@ -61,7 +61,7 @@ def the_world() -> Iterator[World]:
     world = World(AuthorizationServer(), people(), Clock())
     with world.provider.running():
         keys = SigningKeys(fetch_from(world.provider.url, seconds=3), world.clock)
-        tokens = JsonWebTokens(keys, TokenRules(ISSUER, AUDIENCE), clock=world.clock)
+        tokens = JsonWebTokens(keys, TokenRules(ISSUER, AUDIENCE, groups_claim="groups"), clock=world.clock)
         callers = DirectoryCallers(
             RecentPrincipals(world.directory, world.clock), TrustedServer(ISSUER, tokens), base_url=BASE_URL
         )
@@ -397,6 +397,30 @@ def test_a_token_swapped_in_mid_session_decides_from_then_on(world: World) -> No
         for token in (ada, boss, ada)
     ]
     assert stores == [["Seattle"], EVERY_STORE, ["Seattle"]]
+
+
+# Groups
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_a_group_lets_in_whom_nobody_has_entered_until_it_is_given_nothing_any_more(world: World, era: str) -> None:
+    world.directory.groups["managers"] = KnownPrincipal(SEATTLE.principal, frozenset((SALES_READ,)))
+    token = world.provider.token("eve", groups=["staff", "managers"])
+    assert world.server.stores(token, era) == ["Seattle"]
+    assert "semantic_search_products" not in world.server.tools(token, era)
+    for groups in (["staff"], [], "staff managers", ["Managers"], {"managers": True}, ["managers"] * 201):
+        assert_refused(world, world.provider.token("eve", groups=groups))
+    for elsewhere in ({"roles": ["managers"]}, {"_claim_names": {"groups": "managers"}}):
+        assert_refused(world, world.provider.token("eve", **elsewhere))
+    world.directory.groups.clear()
+    world.clock.pass_by(1)
+    assert_refused(world, token)
+
+
+def test_a_token_may_name_fewer_scopes_than_its_groups_have(world: World) -> None:
+    world.directory.groups["managers"] = KnownPrincipal(SEATTLE.principal, frozenset((SALES_READ, PRODUCTS_READ)))
+    token = world.provider.token("eve", groups=["managers"], scope=f"{PRODUCTS_READ} {SALES_QUERY}")
+    assert world.server.tools(token) == {"semantic_search_products", "get_current_utc_date"}
 
 
 # Scopes

@@ -49,6 +49,7 @@ def company(folder: Path) -> Iterator[Company]:
             "ZAVA_DATABASE__CONTEXT_KEY_FILE": str(postgres.secret_file("context-key")),
             "ZAVA_AUTH__ISSUER": ISSUER,
             "ZAVA_AUTH__JWKS_URL": provider.url,
+            "ZAVA_AUTH__GROUPS_CLAIM": "groups",
             "ZAVA_HTTP__PUBLIC_URL": AUDIENCE.removesuffix("/mcp"),
         }
         company = Company(settings, provider, "")
@@ -92,6 +93,23 @@ def test_nobody_else_is_let_in(company: Company, server: Server) -> None:
         answer = ask(server, token)
         assert answer.status_code == 401
         assert "https://zava.example.com/.well-known/oauth-protected-resource/mcp" in answer.headers["WWW-Authenticate"]
+
+
+def test_a_group_lets_its_members_in_but_none_who_is_disabled(company: Company, server: Server) -> None:
+    company.run("groups", "add", "managers", "--role", "regional_manager", "--stores", "Seattle", "Tacoma")
+    company.run("principals", "add", "cleo", "--name", "Cleo", "--role", "head_office")
+    company.run("principals", "disable", "cleo")
+    groups = ["staff", "managers"]
+    assert me(server, company.token("eve", groups=groups)) == ("eve", 2)
+    assert me(server, company.token("ada", groups=groups)) == ("Ada", 1)
+    assert ask(server, company.token("cleo", groups=groups)).status_code == 401
+    assert ask(server, company.token("eve", groups=["staff"])).status_code == 401
+    asked = call("execute_sales_query", {"postgresql_query": "SELECT count(*) FROM retail.stores"}, HANDSHAKE_ERA)
+    answer = ask(server, company.token("eve", groups=groups), asked).json()["result"]
+    assert answer["structuredContent"]["rows"] == [[2]]
+    company.run("groups", "remove", "managers")
+    time.sleep(1)
+    assert ask(server, company.token("eve", groups=groups)).status_code == 401
 
 
 def test_a_scope_that_was_taken_away_takes_the_tools_along(company: Company, server: Server) -> None:

@@ -56,6 +56,19 @@ async def test_an_answer_serves_for_a_second() -> None:
     assert await recent.by_subject("ada") is None
 
 
+async def test_an_answer_serves_for_the_groups_that_were_asked_about_and_no_others() -> None:
+    directory, clock = FakePrincipalDirectory(groups={"chiefs": BOSS, "seattle": ADA}), Clock()
+    recent = RecentPrincipals(directory, clock)
+    assert await recent.by_subject("eve", frozenset({"chiefs"})) == BOSS
+    assert await recent.by_subject("eve", frozenset({"seattle"})) == ADA
+    assert await recent.by_subject("eve") is None
+    directory.groups.clear()
+    clock.pass_by(0.99)
+    assert await recent.by_subject("eve", frozenset({"chiefs"})) == BOSS
+    clock.pass_by(0.02)
+    assert await recent.by_subject("eve", frozenset({"chiefs"})) is None
+
+
 async def test_a_token_is_no_subject() -> None:
     recent = RecentPrincipals(FakePrincipalDirectory({"ada": ADA}, {TOKEN: BOSS}), Clock())
     assert await recent.by_token("ada") is None

@@ -1,7 +1,10 @@
 """The token that tells PostgreSQL who asks: its parts, its signature, and what it keeps to itself."""
 
+import base64
 import hashlib
 import hmac
+import json
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -9,7 +12,7 @@ import pytest
 
 from zava.adapters.postgres.context import ContextKey, ContextKeyError
 from zava.core.errors import SetupError
-from zava.core.model import Principal
+from zava.core.model import Membership, Principal
 
 SECRET = b"thirty-two bytes, or a few more."
 PRINCIPAL = Principal(UUID("0c9d5b5e-7d0a-4b51-8f2e-1d2f3a4b5c6d"), "Ada")
@@ -31,6 +34,24 @@ def test_a_token_has_four_parts_and_is_good_for_a_minute() -> None:
     assert principal == str(PRINCIPAL.principal_id)
     assert int(expiry) == 1_775_000_060
     assert len(bytes.fromhex(mac)) == 32
+
+
+def test_of_a_member_of_groups_it_has_a_part_more_whatever_they_are_called() -> None:
+    key = ContextKey(SECRET)
+    strange = frozenset({"a|b", '"', "\\", "{}", "ö", "\n", "x" * 10_000})
+    member = replace(PRINCIPAL, membership=Membership("idp|ann|chiefs", strange))
+    key_id, principal, expiry, said, mac = key.token(member, now=NOW).split("|")
+    assert (key_id, principal, int(expiry)) == (key.key_id, str(PRINCIPAL.principal_id), 1_775_000_060)
+    assert json.loads(base64.b64decode(said, validate=True)) == {"subject": "idp|ann|chiefs", "groups": sorted(strange)}
+    assert len(bytes.fromhex(mac)) == 32
+
+
+@pytest.mark.parametrize("other", [Membership("ann", frozenset()), Membership("bo", frozenset({"chiefs"})), None])
+def test_the_signature_depends_on_subject_and_groups(other: Membership | None) -> None:
+    def signature(membership: Membership | None) -> str:
+        return ContextKey(SECRET).token(replace(PRINCIPAL, membership=membership), now=NOW).rpartition("|")[2]
+
+    assert signature(other) != signature(Membership("ann", frozenset({"chiefs"})))
 
 
 def test_anyone_who_has_the_secret_can_verify_the_signature() -> None:

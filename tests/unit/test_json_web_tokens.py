@@ -7,7 +7,13 @@ import pytest
 
 from tests.authorization_server import AUDIENCE, ISSUER, AuthorizationServer, SigningKey, claims
 from tests.clock import Clock
-from zava.adapters.mcp.json_web_tokens import REMEMBERED_SECONDS, JsonWebTokens, TokenRules, VerifiedToken
+from zava.adapters.mcp.json_web_tokens import (
+    MOST_GROUPS,
+    REMEMBERED_SECONDS,
+    JsonWebTokens,
+    TokenRules,
+    VerifiedToken,
+)
 from zava.adapters.mcp.signing_keys import LEAST_SECONDS, REFRESH_SECONDS, USABLE_SECONDS, FetchError, SigningKeys
 from zava.core.errors import UnavailableError
 
@@ -68,6 +74,63 @@ async def test_scopes_are_named_as_providers_name_them(said: dict[str, object], 
     verified = await verify(KEYS["ES256"].sign(claims(**said)), TokenRules(ISSUER, AUDIENCE))
     assert verified
     assert verified.scopes == scopes
+
+
+@pytest.mark.parametrize(
+    ("said", "groups"),
+    [
+        ({}, set()),
+        ({"groups": ["a", "b", "a"]}, {"a", "b"}),
+        ({"groups": "store managers, a"}, {"store managers, a"}),
+        ({"groups": []}, set()),
+        ({"groups": {"a": 1}}, set()),
+        ({"groups": 7}, set()),
+        ({"groups": ["a", 7, None, ["b"], {"c": 1}]}, {"a"}),
+        # What no administrator could enter.
+        ({"groups": ["", " a", "a\n", "a\0", "\ud800", "x" * 256, "x" * 255]}, {"x" * 255}),
+        ({"groups": ["a|b", "{a}", '"']}, {"a|b", "{a}", '"'}),
+        ({"groups": [str(number) for number in range(MOST_GROUPS)]}, set(map(str, range(MOST_GROUPS)))),
+        ({"groups": [str(number) for number in range(MOST_GROUPS + 1)]}, set()),
+        ({"groups": ["x" for _ in range(500)]}, set()),
+        ({"_claim_names": {"groups": "src1"}}, set()),
+        ({"_claim_names": "groups"}, set()),
+        ({"roles": ["a"]}, set()),
+    ],
+)
+async def test_groups_are_named_as_providers_name_them(said: dict[str, object], groups: set[str]) -> None:
+    token = KEYS["ES256"].sign(claims(**said))
+    verified = await verify(token, TokenRules(ISSUER, AUDIENCE, groups_claim="groups"))
+    assert verified
+    assert verified.groups == groups
+    unread = await verify(token, TokenRules(ISSUER, AUDIENCE))
+    assert unread
+    assert unread.groups == set()
+
+
+async def test_another_claim_may_name_the_groups() -> None:
+    rules = TokenRules(ISSUER, AUDIENCE, groups_claim="https://zava.example.com/groups")
+    said = {"groups": ["a"], "https://zava.example.com/groups": ["b"]}
+    verified = await verify(KEYS["ES256"].sign(claims(**said)), rules)
+    assert verified
+    assert verified.groups == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ({"groups": [f"secret {number}" for number in range(500)]}, "names more than 200 groups"),
+        ({"_claim_names": {"groups": "secret"}}, "leaves its groups out"),
+    ],
+)
+async def test_groups_that_do_not_count_are_one_line_of_the_log_without_their_names(
+    caplog: pytest.LogCaptureFixture, said: dict[str, object], line: str
+) -> None:
+    caplog.set_level("INFO")
+    verified = await verify(KEYS["ES256"].sign(claims(**said)), TokenRules(ISSUER, AUDIENCE, groups_claim="groups"))
+    assert verified
+    (record,) = caplog.records
+    assert line in record.message
+    assert "secret" not in record.message
 
 
 @pytest.mark.parametrize("skew", [0, 300])

@@ -210,6 +210,7 @@ def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch, variable: str) -
         ("ZAVA_AUTH__JWKS_URL", "http://login.example.com/keys"),
         ("ZAVA_AUTH__JWKS_URL", "file:///etc/keys"),
         ("ZAVA_AUTH__AUDIENCE", " " * 501),
+        ("ZAVA_AUTH__GROUPS_CLAIM", "x" * 101),
         ("ZAVA_AUTH__ALGORITHMS", "HS256"),
         ("ZAVA_AUTH__ALGORITHMS", "RS256,none"),
         ("ZAVA_AUTH__ALGORITHMS", ","),
