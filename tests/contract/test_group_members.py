@@ -303,6 +303,12 @@ def test_the_token_of_somebody_who_was_entered_takes_no_groups(database: TestDat
     assert refusal(database, f"{head}|{membership('idp|ann', 'chiefs')}|{mac}") == "28000"
 
 
+def test_a_token_has_four_parts_or_five_even_signed(database: TestDatabase) -> None:
+    chiefs = membership("idp|ann", "chiefs")
+    for fields in ((), (NEW,), (NEW, soon(), chiefs, ""), (NEW, soon(), chiefs, chiefs), (NEW, soon(), "", chiefs)):
+        assert refusal(database, signed(*fields)) == "28000"
+
+
 def test_a_membership_expires_as_every_token_does(database: TestDatabase) -> None:
     assert refusal(database, signed(NEW, int(time.time()) - 1, membership("idp|ann", "chiefs"))) == "28000"
 
@@ -329,6 +335,16 @@ def test_nobody_may_ask_what_groups_are_given(database: TestDatabase, role: Lite
         for query in asked:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(query)
+
+
+def test_what_groups_are_given_is_told_by_functions_of_the_schema_alone(database: TestDatabase) -> None:
+    may_execute: LiteralString = """
+        SELECT rolname
+        FROM pg_roles
+        WHERE NOT rolsuper AND has_function_privilege(oid, 'access.role_of_groups(text[])', 'EXECUTE')
+    """
+    with psycopg.connect(database.admin_dsn, autocommit=True) as connection:
+        assert connection.execute(may_execute).fetchall() == [("zava_access",)]
 
 
 def test_the_context_of_a_member_says_nothing_of_their_groups(database: TestDatabase) -> None:
