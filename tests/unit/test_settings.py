@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel, HttpUrl, SecretStr, ValidationError
 
 from zava.settings import (
+    AuthSettings,
     ComparisonSettings,
     DatabaseSettings,
     EmbeddedSettings,
@@ -15,6 +16,7 @@ from zava.settings import (
     SandboxSettings,
     SearchSettings,
     Settings,
+    TelemetrySettings,
 )
 
 DSN = "postgresql://zava_app:hunter2@db.example/zava"
@@ -54,6 +56,8 @@ DSN = "postgresql://zava_app:hunter2@db.example/zava"
         ("http.host", "127.0.0.1"),
         ("http.port", 8000),
         ("log.level", "INFO"),
+        ("log.format", "text"),
+        ("log.file", None),
         ("token", None),
     ],
 )
@@ -85,6 +89,8 @@ def test_a_setting_has_the_default_of_the_design(setting: str, default: object) 
         ("ZAVA_EMBEDDING__MAX_RETRIES", "0", "embedding.max_retries", 0),
         ("ZAVA_HTTP__PORT", "65535", "http.port", 65535),
         ("ZAVA_LOG__LEVEL", "DEBUG", "log.level", "DEBUG"),
+        ("ZAVA_LOG__FORMAT", "json", "log.format", "json"),
+        ("ZAVA_LOG__FILE", "mcp_server.log", "log.file", Path("mcp_server.log")),
         ("ZAVA_TOKEN", "demo-store-seattle", "token", SecretStr("demo-store-seattle")),
         ("zava_http__host", "::1", "http.host", "::1"),
     ],
@@ -189,9 +195,31 @@ def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch, variable: str) -
         ("ZAVA_HTTP__PORT", "0"),
         ("ZAVA_HTTP__PORT", "65536"),
         ("ZAVA_HTTP__PROT", "80"),
+        ("ZAVA_HTTP__PUBLIC_URL", "zava.example.com"),
+        ("ZAVA_HTTP__PUBLIC_URL", "https://zava.example.com/mcp"),
+        ("ZAVA_HTTP__PUBLIC_URL", "https://ada:hunter2@zava.example.com"),
+        ("ZAVA_HTTP__TRUSTED_PROXIES", "10.0.0.7, *"),
+        ("ZAVA_HTTP__TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("ZAVA_HTTP__ALLOWED_ORIGINS", "*"),
+        ("ZAVA_HTTP__ALLOWED_ORIGINS", "https://a.example.com, b.example.com"),
+        ("ZAVA_HTTP__MAX_CONNECTIONS", "0"),
+        ("ZAVA_HTTP__REQUEST_TIMEOUT", "0"),
+        ("ZAVA_HTTP__RESPONSE_TIMEOUT", "inf"),
+        ("ZAVA_AUTH__ISSUER", "http://login.example.com"),
+        ("ZAVA_AUTH__ISSUER", "shop"),
+        ("ZAVA_AUTH__JWKS_URL", "http://login.example.com/keys"),
+        ("ZAVA_AUTH__JWKS_URL", "file:///etc/keys"),
+        ("ZAVA_AUTH__AUDIENCE", " " * 501),
+        ("ZAVA_AUTH__ALGORITHMS", "HS256"),
+        ("ZAVA_AUTH__ALGORITHMS", "RS256,none"),
+        ("ZAVA_AUTH__ALGORITHMS", ","),
+        ("ZAVA_AUTH__CLOCK_SKEW", "301"),
+        ("ZAVA_AUTH__CLOCK_SKEW", "-1"),
+        ("ZAVA_AUTH__SCOPE_PREFIX", 'api://"/'),
         ("ZAVA_LOG__LEVEL", "LOUD"),
         ("ZAVA_LOG__LEVEL", "INFO\n"),
-        ("ZAVA_LOG__FORMAT", "json"),
+        ("ZAVA_LOG__FORMAT", "xml"),
+        ("ZAVA_LOG__FOLDER", "/var/log"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_and_named(
@@ -227,17 +255,56 @@ def test_settings_cannot_be_changed_once_they_are_read(group: str, setting: str)
         SearchSettings,
         ComparisonSettings,
         HttpSettings,
+        AuthSettings,
         LogSettings,
+        TelemetrySettings,
     ],
 )
 def test_every_setting_and_every_group_says_what_it_is_for(group: type[BaseModel]) -> None:
     assert group.__doc__
     silent = {name for name, field in group.model_fields.items() if not field.description}
     assert silent == (
-        {"database", "sandbox", "embedded", "embedding", "search", "comparison", "http", "log"}
+        {"database", "sandbox", "embedded", "embedding", "search", "comparison", "http", "auth", "log", "telemetry"}
         if group is Settings
         else set()
     )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "belongs_to"),
+    [
+        ("ZAVA_AUTH__ISSUER", "https://login.example.com/", "jwks_url"),
+        ("ZAVA_AUTH__JWKS_URL", "https://login.example.com/keys", "issuer"),
+        ("ZAVA_HTTP__TLS_CERTIFICATE_FILE", "certificate.pem", "tls_key_file"),
+        ("ZAVA_HTTP__TLS_KEY_FILE", "key.pem", "tls_certificate_file"),
+    ],
+)
+def test_what_belongs_together_is_set_together(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, belongs_to: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValidationError, match=belongs_to):
+        Settings()
+
+
+@pytest.mark.parametrize("issuer", ["https://a.example.com", "https://a.example.com/", "http://127.0.0.1:9000"])
+def test_an_issuer_stays_as_it_was_written(monkeypatch: pytest.MonkeyPatch, issuer: str) -> None:
+    monkeypatch.setenv("ZAVA_AUTH__ISSUER", issuer)
+    monkeypatch.setenv("ZAVA_AUTH__JWKS_URL", "https://a.example.com/keys")
+    assert Settings().auth.issuer == issuer
+
+
+@pytest.mark.parametrize(
+    ("said", "base_url"),
+    [
+        ({}, "http://127.0.0.1:8000"),
+        ({"host": "::1", "port": 9000}, "http://[::1]:9000"),
+        ({"tls_certificate_file": "a.pem", "tls_key_file": "b.pem"}, "https://127.0.0.1:8000"),
+        ({"host": "0.0.0.0", "public_url": "https://Zava.example.com:8443/"}, "https://zava.example.com:8443"),  # noqa: S104
+    ],
+)
+def test_clients_reach_the_server_at_its_public_url_or_where_it_listens(said: dict[str, str], base_url: str) -> None:
+    assert HttpSettings.model_validate(said).base_url == base_url
 
 
 def test_the_environment_of_the_tests_is_not_read() -> None:

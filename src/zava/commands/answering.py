@@ -2,110 +2,115 @@
 
 import asyncio
 import logging
+import os
+import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager
+from typing import NoReturn
 
 import uvicorn
-from fastmcp import FastMCP
-from fastmcp.server.http import StarletteWithLifespan
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 
-from zava.adapters.mcp.disconnect import DisconnectMiddleware
-from zava.adapters.mcp.progress_streams import ProgressStreams
+from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.sales_rollup import SalesRollup
+from zava.adapters.telemetry.call_context import add_call_context
+from zava.adapters.telemetry.setup import open_telemetry
+from zava.adapters.telemetry.telemetry import DatabaseServer, Telemetry
 from zava.adapters.web.health import health_routes
 from zava.adapters.web.welcome import welcome_routes
+from zava.commands.clients import program
 from zava.commands.database import Database
 from zava.commands.embed import BATCH, embed
+from zava.commands.http_server import http_app, server_config
 from zava.commands.rollup import keep_rolled_up
 from zava.commands.welcome import plain_welcome, sample_shop_welcome
 from zava.commands.welcome_page import welcome_page
 from zava.container import VERSION, Container, new_container
-from zava.core.errors import EmbeddingError, SetupError
+from zava.core.errors import EmbeddingError, SetupError, ZavaError
 from zava.core.model import Backlog
 from zava.core.ports import EmbeddingProvider
 from zava.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-DRAIN_SECONDS = 10
-LOCAL_HOSTS = ["localhost:*", "127.0.0.1:*", "[::1]:*"]
-
 
 def answer_http(settings: Settings, database: Database, listener: socket.socket, url: str) -> None:
     """Answers over HTTP on this port, of this address, until a signal comes; says so when all is ready."""
-    container = new_container(settings, database.access, database.principals())
-    asyncio.run(_answer_http(container, database, listener, url))
+    with telemetry_of(settings, database.access) as telemetry:
+        container = new_container(settings, database.access, database.principals(), telemetry=telemetry)
+        asyncio.run(_answer_http(container, database, listener, url))
 
 
 def answer_stdio(settings: Settings, database: Database, token: str | None) -> None:
     """Answers over standard input and output, until the input ends, for the principal of this token."""
-    container = new_container(settings, database.access, database.principals(), token)
-    asyncio.run(_answer_stdio(container, database))
+    with ExitStack() as stack:
+        telemetry = stack.enter_context(telemetry_of(settings, database.access))
+
+        def leave(*_: object) -> NoReturn:
+            """Sends what is left, and ends the program at once: a thread waits for standard input."""
+            stack.close()
+            os._exit(0)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, leave)
+        container = new_container(settings, database.access, database.principals(), token, telemetry)
+        asyncio.run(_answer_stdio(container, database))
+
+
+def telemetry_of(settings: Settings, access: DatabaseAccess) -> AbstractContextManager[Telemetry]:
+    """What the server of this database tells of itself, and to whom the environment says."""
+    return open_telemetry(
+        os.environ,
+        DatabaseServer(*access.server()),
+        version=VERSION,
+        query_text=settings.telemetry.query_text,
+    )
 
 
 async def _answer_http(container: Container, database: Database, listener: socket.socket, url: str) -> None:
     async with _ready(container, database):
-        server = container.server()
-        app = _http_app(server)
+        settings = container.settings()
+        app = http_app(container.server(), container.identity(), settings.http)
         app.router.routes.extend(health_routes(container.checks()))
         # The page lets anybody be anybody, so it is the sample shop's alone.
         if database.embedded:
-            app.router.routes.extend(welcome_routes(welcome_page(VERSION, url, _program(container.settings()))))
-        config = uvicorn.Config(
-            app, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_SECONDS
-        )
-        print(sample_shop_welcome(url) if database.embedded else plain_welcome(url), flush=True)
+            app.router.routes.extend(welcome_routes(welcome_page(VERSION, url, program(settings))))
+        config = server_config(app, settings.http)
+        print(sample_shop_welcome(url) if database.embedded else plain_welcome(url, settings.auth.issuer), flush=True)
         await uvicorn.Server(config).serve(sockets=[listener])
-
-
-def _http_app(server: FastMCP) -> StarletteWithLifespan:
-    """Answers in JSON, and in streams where a client asks for progress."""
-
-    def app(*middleware: Middleware, json_response: bool) -> StarletteWithLifespan:
-        return server.http_app(
-            path="/mcp",
-            middleware=[*middleware, Middleware(DisconnectMiddleware)],
-            json_response=json_response,
-            stateless_http=True,
-            host_origin_protection=True,
-            allowed_hosts=LOCAL_HOSTS,
-        )
-
-    streaming = app(json_response=False)
-    answering = app(Middleware(ProgressStreams, streaming), json_response=True)
-    alone = answering.router.lifespan_context
-
-    @asynccontextmanager
-    async def together(starting: Starlette) -> AsyncIterator[None]:
-        async with streaming.router.lifespan_context(streaming), alone(starting):
-            yield
-
-    answering.router.lifespan_context = together
-    return answering
-
-
-def _program(settings: Settings) -> Sequence[str]:
-    """How somebody else starts a server of this shop."""
-    data_dir = settings.embedded.data_dir
-    options = ["--data-dir", str(data_dir.absolute())] if data_dir else []
-    return [str(Path(sys.executable).with_name("zava")), "serve", *options]
 
 
 async def _answer_stdio(container: Container, database: Database) -> None:
     async with _ready(container, database):
+        await _check_token(container)
         await container.server().run_stdio_async(show_banner=False, log_level="WARNING")
+
+
+async def _check_token(container: Container) -> None:
+    """Refuses to start for nobody, rather than every call."""
+    try:
+        caller = await container.identity().caller()
+    except ZavaError as error:
+        raise SetupError(f"ZAVA_TOKEN cannot be verified: {error}") from None
+    if caller is None:
+        raise SetupError(
+            "ZAVA_TOKEN is nobody's: it may have expired or been revoked, be meant for another server, or belong to "
+            "somebody who was not entered. Set it to a new one."
+        )
 
 
 @asynccontextmanager
 async def _ready(container: Container, database: Database) -> AsyncIterator[None]:
     """Everything open and fit to answer. Stops in the reverse order."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(add_call_context)
     sources = container.embedding_sources()
-    async with container.pool(), container.sandbox_pool(), AsyncExitStack() as stack:
+    telemetry = container.telemetry()
+    pools = {"questions": container.pool(), "queries": container.sandbox_pool()}
+    async with AsyncExitStack() as stack:
+        for name, pool in pools.items():
+            await stack.enter_async_context(pool)
+            stack.enter_context(telemetry.watching_pool(name, pool.get_stats))
         for source in sources:
             stack.push_async_callback(source.close)
         stack.push_async_callback(container.charts().close)
@@ -118,7 +123,7 @@ async def _ready(container: Container, database: Database) -> AsyncIterator[None
             stack.push_async_callback(_stop, asyncio.create_task(_embed(database, sources[0])))
         if writer_dsn := database.access.writer_dsn:
             interval = container.settings().database.rollup_interval
-            task = asyncio.create_task(keep_rolled_up(SalesRollup(writer_dsn), interval))
+            task = asyncio.create_task(keep_rolled_up(SalesRollup(writer_dsn), interval, telemetry.rolled_up))
             stack.push_async_callback(_stop, task)
         logger.info("MCP server startup complete")
         yield

@@ -1,8 +1,8 @@
 """What a person sees when the server is ready."""
 
-import json
 from collections.abc import Iterable
 
+from zava.commands.clients import SAMPLE_TOKEN, Http, client_configuration
 from zava.demo.personas import PERSONAS, Persona
 
 EXAMPLE = "How did my store do last month?"
@@ -18,7 +18,7 @@ Be one of these people of the sample shop, by bearer token:
 {people}
 
 Paste this into your client's configuration (VS Code: .vscode/mcp.json):
-{client_configuration(url, "demo-store-seattle")}
+{client_configuration("vscode", Http(url, SAMPLE_TOKEN))}
 
 Then ask: {EXAMPLE}
 Or try it in a browser: {url.removesuffix("/mcp")}/
@@ -26,20 +26,15 @@ Stop with Ctrl-C.
 """
 
 
-def plain_welcome(url: str) -> str:
-    """The address of a server over a database of the operator's own."""
+def plain_welcome(url: str, issuer: str | None) -> str:
+    """The address of a server over a database of the operator's own, and who is let in."""
+    tokens = f"API tokens, and tokens of {issuer}" if issuer else "API tokens; ZAVA_AUTH__ISSUER adds a provider's"
     return f"""
 Zava is open at {url}
 
-No identities are configured, so every call is refused with 401; /health/ready tells how the server is.
+Accepted are {tokens}. /health/ready tells how the server is.
 Stop with Ctrl-C.
 """
-
-
-def client_configuration(url: str, token: str) -> str:
-    """The `servers` entry of an MCP client that speaks HTTP."""
-    server = {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {token}"}}
-    return json.dumps({"servers": {"zava": server}}, indent=2)
 
 
 def _stores(persona: Persona) -> str:

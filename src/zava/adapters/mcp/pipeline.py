@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar, get_type_hints
@@ -16,13 +16,16 @@ from opentelemetry import trace
 from pydantic import ConfigDict, Field, create_model
 
 from zava.adapters.mcp.disconnect import DisconnectedError, cancelled_on_disconnect
+from zava.adapters.mcp.identity import Caller
 from zava.adapters.mcp.progress import REPORT_EVERY, Report, report_progress, reported
 from zava.adapters.mcp.schemas import Json, ShortSchema, schema_of, to_json
+from zava.adapters.mcp.scoped import check_scope
 from zava.adapters.mcp.texts import picture_text
 from zava.core.charts import Picture
 from zava.core.errors import AuthorizationError, ChartError, QueryTimeoutError, ValidationError, ZavaError
+from zava.core.masking import masked
 from zava.core.model import Principal
-from zava.core.observations import FAILURES, Call, CallObserver, Coverage
+from zava.core.observations import FAILURES, Call, CallObserver, CallUnderWay, Coverage, call_under_way
 
 logger = logging.getLogger(__name__)
 
@@ -83,12 +86,14 @@ class ToolSpec(Generic[Result]):
     prompts and the completion of arguments are described and called as tools are.
     """
 
-    def __init__(  # noqa: PLR0913 - all that a tool can be
+    def __init__(  # noqa: PLR0913 - all that there is to say of a tool
         self,
         function: Callable[..., Awaitable[Result]],
         *,
         title: str,
         text: Callable[[Result], str],
+        scope: str | None = None,
+        scope_of: Callable[[Principal, Mapping[str, Any]], str | None] | None = None,
         view: str | None = None,
         draw: Callable[[Result], Awaitable[Picture]] | None = None,
         sql: str | None = None,
@@ -99,6 +104,8 @@ class ToolSpec(Generic[Result]):
             function: of a principal and annotated arguments.
             title: for people.
             text: what the model reads of a result.
+            scope: that callers need; None when everybody may use it.
+            scope_of: the scope that a call needs, where its arguments decide.
             view: URI of the resource that shows results to people; None where there is only the text.
             draw: the result as a picture. With it the tool takes one more argument, "chart".
             sql: the argument that is free SQL, where there is one.
@@ -113,6 +120,8 @@ class ToolSpec(Generic[Result]):
             fields[CHART] = (Annotated[bool, Field(description="Add a picture")], False)
         self.name = function.__name__
         self.title = title
+        self.scope = scope
+        self._scope_of = scope_of
         self.view = view
         self.description = inspect.cleandoc(function.__doc__ or "")
         self._function = function
@@ -122,6 +131,10 @@ class ToolSpec(Generic[Result]):
         self._arguments = create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
         self.parameters = self._arguments.model_json_schema(schema_generator=ShortSchema)
         self.output_schema = schema_of(hints["return"])
+
+    def scope_of(self, principal: Principal, arguments: Mapping[str, Any]) -> str | None:
+        """The scope that this call needs, of arguments that were checked."""
+        return self._scope_of(principal, arguments) if self._scope_of else self.scope
 
     def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments as the function takes them.
@@ -172,7 +185,7 @@ class Pipeline:
 
     def __init__(  # noqa: PLR0913 - each is a step
         self,
-        identify: Callable[[], Principal | None],
+        identify: Callable[[], Awaitable[Caller | None]],
         *,
         timeout: float,
         link: Callable[[Principal, str, Mapping[str, Any], Any], Link | None] = lambda *_: None,
@@ -180,34 +193,46 @@ class Pipeline:
         report_every: float = REPORT_EVERY,
         client: Callable[[], str | None] = lambda: None,
         cover: Callable[[Any], Coverage] = lambda _: Coverage(),
+        within: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext(),
         audit: Audit = _nowhere,
         observers: Sequence[CallObserver] = (),
     ) -> None:
         """A pipeline.
 
         Args:
-            identify: the principal of the call that is being handled, or None for nobody.
+            identify: who makes the call that is being handled, or None for nobody.
             timeout: seconds after which a call is given up, whatever it waits for.
             link: where the result of a tool, by name and arguments, is to be had once more.
             report: tells the client how long its call has taken so far.
             report_every: seconds between two reports, and before the first.
             client: name and version of the client of this call, by its own account.
             cover: what a result is about.
+            within: what surrounds the work for the tool of this name.
             audit: writes down what happened; when it raises a ZavaError, there is no answer.
             observers: are told what happened, in the end.
         """
-        self._identify = identify
+        self.identify = identify
         self._timeout = timeout
         self._link = link
         self._report = report
         self._report_every = report_every
         self._client = client
         self._cover = cover
+        self._within = within
         self._audit = audit
         self._observers = observers
 
     async def call(self, spec: ToolSpec[Any], arguments: Mapping[str, Any]) -> Answer[Any] | Failure:
-        asking = _Asking(datetime.now(UTC), time.monotonic())
+        asking = CallUnderWay(spec.name, datetime.now(UTC), time.monotonic())
+        token = call_under_way.set(asking)
+        try:
+            return await self._answer_and_write_down(spec, arguments, asking)
+        finally:
+            call_under_way.reset(token)
+
+    async def _answer_and_write_down(
+        self, spec: ToolSpec[Any], arguments: Mapping[str, Any], asking: CallUnderWay
+    ) -> Answer[Any] | Failure:
         try:
             outcome = await self._answer(spec, arguments, asking)
         except asyncio.CancelledError:
@@ -216,13 +241,15 @@ class Pipeline:
         return await self._write_down(spec, arguments, asking, outcome)
 
     async def _answer(
-        self, spec: ToolSpec[Any], arguments: Mapping[str, Any], asking: "_Asking"
+        self, spec: ToolSpec[Any], arguments: Mapping[str, Any], asking: CallUnderWay
     ) -> Answer[Any] | Failure:
         try:
-            principal = asking.principal = self._principal()
+            caller = await self._caller()
+            principal = asking.principal = caller.principal
             checked = spec.check(arguments)
+            check_scope(caller, spec.name, spec.scope_of(principal, checked))
             async with self._time_limit():
-                with cancelled_on_disconnect(), reported(self._report, self._report_every):
+                with cancelled_on_disconnect(), reported(self._report, self._report_every), self._within(spec.name):
                     answer = await spec.answer(principal, checked)
             return replace(answer, link=self._link(principal, spec.name, arguments, answer.result))
         except asyncio.CancelledError:
@@ -233,9 +260,16 @@ class Pipeline:
             return CANCELLED
         except ZavaError as error:
             return _failure(spec, error, asking)
-        except Exception:
+        except Exception as error:
             reference = _reference()
-            logger.exception("Internal server error in %s for %s, reference %s", spec.name, asking.who, reference)
+            # Its words may be the caller's, or a customer's.
+            logger.error(  # noqa: TRY400
+                "Internal server error in %s for %s, reference %s",
+                spec.name,
+                asking.who,
+                reference,
+                exc_info=masked(error),
+            )
             return Failure(
                 "INTERNAL_ERROR",
                 f"Internal server error in {spec.name}, reference {reference}",
@@ -246,7 +280,7 @@ class Pipeline:
         self,
         spec: ToolSpec[Any],
         arguments: Mapping[str, Any],
-        asking: "_Asking",
+        asking: CallUnderWay,
         outcome: Answer[Any] | Failure,
     ) -> Answer[Any] | Failure:
         call = Call(
@@ -282,28 +316,14 @@ class Pipeline:
                 raise
             raise QueryTimeoutError(f"The answer took longer than {self._timeout:g} seconds. Ask for less.") from None
 
-    def _principal(self) -> Principal:
-        principal = self._identify()
-        if principal is None:
+    async def _caller(self) -> Caller:
+        caller = await self.identify()
+        if caller is None:
             raise AuthorizationError("Nobody is asking: a token is needed.")
-        return principal
+        return caller
 
 
-@dataclass
-class _Asking:
-    """A call that has come, and who asks as soon as that is known."""
-
-    started_at: datetime
-    started: float
-    principal: Principal | None = None
-
-    @property
-    def who(self) -> str:
-        """As the log names them."""
-        return str(self.principal.principal_id) if self.principal else "nobody"
-
-
-def _failure(spec: ToolSpec[Any], error: ZavaError, asking: _Asking) -> Failure:
+def _failure(spec: ToolSpec[Any], error: ZavaError, asking: CallUnderWay) -> Failure:
     if error.code in FAILURES:
         logger.error("%s in %s for %s: %s", error.code, spec.name, asking.who, error.message)
     else:
@@ -313,7 +333,7 @@ def _failure(spec: ToolSpec[Any], error: ZavaError, asking: _Asking) -> Failure:
     return Failure(error.code, error.message, error.retryable, error.details)
 
 
-def _log_cancelled(spec: ToolSpec[Any], asking: _Asking) -> None:
+def _log_cancelled(spec: ToolSpec[Any], asking: CallUnderWay) -> None:
     logger.info("%s was cancelled after %.3f seconds, for %s", spec.name, time.monotonic() - asking.started, asking.who)
 
 

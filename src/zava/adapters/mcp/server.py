@@ -4,11 +4,13 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import fastmcp
 from fastmcp import FastMCP
 from fastmcp.apps import AppConfig, app_config_to_meta_dict
 from fastmcp.server.auth import AuthProvider
 from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
+from mcp.server.context import ServerMiddleware
 from mcp_types import ContentBlock, ImageContent, ResourceLink, TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
@@ -18,6 +20,7 @@ from zava.adapters.mcp.disconnect import cancelled_once
 from zava.adapters.mcp.pipeline import Failure, Pipeline, ToolSpec, structured
 from zava.adapters.mcp.prompts import PipelinePrompt
 from zava.adapters.mcp.resources import PipelineResource, PipelineTemplate
+from zava.adapters.mcp.scoped import OwnListings
 from zava.core.not_offered import NOT_OFFERED
 
 NAME = "Zava Retail Analytics"
@@ -51,6 +54,11 @@ class PipelineTool(Tool):
         tool._spec = spec
         tool._pipeline = pipeline
         return tool
+
+    @property
+    def scope(self) -> str | None:
+        """What a caller needs to have it listed."""
+        return self._spec.scope
 
     def get_meta(self) -> dict[str, Any]:
         """Without the tags that FastMCP would add to every listing."""
@@ -91,6 +99,7 @@ def build_server(  # noqa: PLR0913 - all that a client can ask for
     files: ToolSpec[CsvFile] | None = None,
     auth: AuthProvider | None,
     version: str,
+    spans: ServerMiddleware[Any] | None = None,
 ) -> FastMCP:
     """An MCP server with these tools.
 
@@ -103,12 +112,16 @@ def build_server(  # noqa: PLR0913 - all that a client can ask for
         files: takes the question of a link to a CSV file.
         auth: refuses HTTP requests of nobody; None for stdio, where the pipeline knows who asks.
         version: of this program.
+        spans: surrounds the handling of every message; None where nobody watches.
     """
+    # Its own spans would carry the messages of errors, and what callers write.
+    fastmcp.settings.telemetry_mode = "propagation_only"
     server = FastMCP(
         NAME,
         instructions=INSTRUCTIONS,
         version=version,
         auth=auth,
+        middleware=[OwnListings(pipeline.identify)],
         tools=[PipelineTool.of(spec, pipeline) for spec in specs],
         mask_error_details=True,
         dereference_schemas=False,
@@ -124,6 +137,8 @@ def build_server(  # noqa: PLR0913 - all that a client can ask for
         complete_with(server, completions, pipeline)
     if files:
         server.add_template(CsvTemplate.of(CSV_URI, files, pipeline, CSV_TYPE))
+    if spans:
+        server._mcp_server.middleware.insert(0, spans)  # noqa: SLF001
     # Without this hook every call of the 2026 protocol lists all tools first, to look one schema up.
     schemas = {spec.name: spec.parameters for spec in specs}
     server._mcp_server.get_tool_input_schema = schemas.get  # noqa: SLF001
