@@ -6,8 +6,7 @@
 SET LOCAL ROLE zava_owner;
 
 -- How PostgreSQL would find the rows of a query as the caller of this transaction's context sees them: the text of
--- EXPLAIN, which reads none of them. What the query says of constants alone is computed, by the same functions and within
--- the same memory as when it ran.
+-- EXPLAIN, which runs nothing.
 --
 -- VOLATILE, since PostgreSQL takes EXPLAIN for no query that only reads; the transaction is read only all the same. The
 -- text becomes a sub-select of one EXPLAIN, and a cursor admits one statement, so PostgreSQL's own grammar admits one
