@@ -12,6 +12,7 @@ from typing import NoReturn
 import uvicorn
 
 from zava.adapters.postgres.access import DatabaseAccess
+from zava.adapters.postgres.query_shapes import text_of
 from zava.adapters.postgres.sales_rollup import SalesRollup
 from zava.adapters.telemetry.call_context import add_call_context
 from zava.adapters.telemetry.setup import open_telemetry
@@ -63,7 +64,7 @@ def telemetry_of(settings: Settings, access: DatabaseAccess) -> AbstractContextM
         os.environ,
         DatabaseServer(*access.server()),
         version=VERSION,
-        query_text=settings.telemetry.query_text,
+        text_of=text_of if settings.telemetry.query_text else None,
     )
 
 
