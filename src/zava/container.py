@@ -16,17 +16,21 @@ from zava.adapters.embeddings.breaker import CircuitBreakingEmbeddings
 from zava.adapters.embeddings.cached import CachedEmbeddings
 from zava.adapters.embeddings.english import english_words
 from zava.adapters.embeddings.local import LocalEmbeddings
+from zava.adapters.mcp.client import client_of_call
 from zava.adapters.mcp.completions import RetailCompletions
 from zava.adapters.mcp.coverage import coverage
 from zava.adapters.mcp.csv_files import CsvFiles
 from zava.adapters.mcp.identity import KnownTokens
-from zava.adapters.mcp.pipeline import Pipeline
+from zava.adapters.mcp.pipeline import Audit, Pipeline, unaudited
 from zava.adapters.mcp.prompts import prompt_specs
 from zava.adapters.mcp.questions import SignedQuestions
 from zava.adapters.mcp.resources import RetailResources
 from zava.adapters.mcp.server import build_server
 from zava.adapters.mcp.tools import RetailTools
 from zava.adapters.postgres.access import DatabaseAccess
+from zava.adapters.postgres.audit_chain import AuditKey
+from zava.adapters.postgres.audit_spool import AuditSpool
+from zava.adapters.postgres.audit_trail import PostgresAuditTrail
 from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.inspection import DatabaseInspection, UnfitError
 from zava.adapters.postgres.inventory import PostgresInventoryRepository
@@ -36,10 +40,10 @@ from zava.adapters.postgres.sales import PostgresSalesRepository
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
-from zava.adapters.postgres.store_directory import PostgresStoreDirectory
+from zava.adapters.postgres.store_directory import PostgresStoreDirectory, SeenStores
 from zava.adapters.web.health import DEGRADED, HEALTHY, UNHEALTHY, Check
 from zava.core.model import MOST_FILE_ROWS, EmbeddingModel, Principal
-from zava.core.ports import EmbeddingProvider
+from zava.core.ports import AuditTrail, EmbeddingProvider
 from zava.core.turns import Turns
 from zava.core.use_cases.analyze_sales import AnalyzeSales
 from zava.core.use_cases.check_inventory import CheckInventory
@@ -125,6 +129,10 @@ def _timeout(settings: Settings) -> float:
     return 2 * settings.database.pool_timeout + longest + MARGIN_SECONDS
 
 
+def _audit(access: DatabaseAccess, trail: AuditTrail) -> Audit:
+    return trail.append if access.audit_dir else unaudited
+
+
 def _if_enabled(enabled: bool, query: ExecuteSalesQuery) -> ExecuteSalesQuery | None:  # noqa: FBT001
     return query if enabled else None
 
@@ -196,7 +204,7 @@ class Container(containers.DeclarativeContainer):
     )
     inspection = providers.Singleton(DatabaseInspection, pool, VERSION)
 
-    directory = providers.Singleton(PostgresStoreDirectory, sessions)
+    directory = providers.Singleton(SeenStores, providers.Singleton(PostgresStoreDirectory, sessions))
     sales = providers.Singleton(PostgresSalesRepository, sessions)
     orders = providers.Singleton(PostgresOrderRepository, sessions)
     inventory = providers.Singleton(PostgresInventoryRepository, sessions)
@@ -302,7 +310,18 @@ class Container(containers.DeclarativeContainer):
         ),
     )
 
-    resources = providers.Singleton(RetailResources, directory, get_multiple_table_schemas)
+    audit_spool = providers.Singleton(
+        AuditSpool,
+        access.provided.audit_dir,
+        providers.Callable(AuditKey.of, key, settings.provided.audit.key_file),
+        most_bytes=settings.provided.audit.spool_bytes,
+        when_full=settings.provided.audit.when_full,
+        fsync=settings.provided.audit.fsync,
+        full_texts=settings.provided.audit.full_texts,
+    )
+    audit_trail = providers.Singleton(PostgresAuditTrail, audit_spool, sessions, directory)
+
+    resources = providers.Singleton(RetailResources, directory, get_multiple_table_schemas, audit_trail)
     completions = providers.Singleton(RetailCompletions, directory, products, catalog)
 
     pipeline = providers.Singleton(
@@ -310,7 +329,9 @@ class Container(containers.DeclarativeContainer):
         identity.provided.principal,
         timeout=providers.Callable(_timeout, settings),
         link=csv_files.provided.link,
+        client=providers.Object(client_of_call),
         cover=providers.Object(coverage),
+        audit=providers.Callable(_audit, access, audit_trail),
         observers=call_observers,
     )
     server = providers.Singleton(

@@ -16,9 +16,11 @@ from starlette.middleware import Middleware
 
 from zava.adapters.mcp.disconnect import DisconnectMiddleware
 from zava.adapters.mcp.progress_streams import ProgressStreams
+from zava.adapters.postgres.audit_trail import AuditWriter
 from zava.adapters.postgres.sales_rollup import SalesRollup
 from zava.adapters.web.health import health_routes
 from zava.adapters.web.welcome import welcome_routes
+from zava.commands.audit import auditing
 from zava.commands.database import Database
 from zava.commands.embed import BATCH, embed
 from zava.commands.rollup import keep_rolled_up
@@ -112,6 +114,8 @@ async def _ready(container: Container, database: Database) -> AsyncIterator[None
         inspection = container.inspection()
         await inspection.schema_version()
         await inspection.row_security()
+        if database.access.audit_dir and database.access.writer_dsn:
+            await stack.enter_async_context(auditing(container.audit_spool(), AuditWriter(database.access.writer_dsn)))
         # The sample shop's products, with the model that costs nothing. Until it is done they are found by words.
         if _embeds_itself(container, database):
             stack.push_async_callback(_stop, asyncio.create_task(_embed(database, sources[0])))

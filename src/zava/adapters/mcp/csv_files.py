@@ -109,7 +109,15 @@ class CsvFiles:
 
     def spec(self) -> ToolSpec[CsvFile]:
         """All files, as the pipeline takes them."""
-        return ToolSpec(self.csv, title="Answer as CSV", text=lambda file: file.text)
+        return ToolSpec(self.csv, title="Answer as CSV", text=lambda file: file.text, sql=self._query)
+
+    def _query(self, principal: Principal, arguments: Arguments) -> str | None:
+        """The free SQL of which a file is asked."""
+        try:
+            tool, asked = self.questions.open(principal, str(arguments.get("question")))
+        except NotFoundError:
+            return None
+        return next((spec.query(principal, asked) for spec in self.tools if spec.name == tool), None)
 
 
 def csv_text(columns: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
