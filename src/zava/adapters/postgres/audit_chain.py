@@ -5,6 +5,8 @@ import hmac
 import json
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -15,6 +17,7 @@ from zava.core.observations import Call
 
 # What a chain begins with, in place of the MAC before.
 BEGINNING = "0" * 64
+ENCODER = json.JSONEncoder(separators=(",", ":"))
 NO_CHARACTERS = str.maketrans({"\0": "\N{REPLACEMENT CHARACTER}"})
 
 
@@ -33,7 +36,7 @@ class AuditKey:
         """The key in this file; without one, a key that the context key leads to."""
         return cls((ContextKey.read(key_file) if key_file else context_key).derive("audit trail"))
 
-    @property
+    @cached_property
     def key_id(self) -> str:
         """Names the key without telling it."""
         return hashlib.sha256(self.secret).hexdigest()[:16]
@@ -68,11 +71,11 @@ class AuditRow:
 
     def as_json(self) -> str:
         """The row as it is signed, spooled and sent."""
-        values = {name: getattr(self, name) for name in COLUMNS}
+        values = dict(zip(COLUMNS, VALUES(self), strict=True))
         values["writer_id"] = str(self.writer_id)
         values["called_at"] = self.called_at.astimezone(UTC).isoformat(timespec="microseconds")
         values["principal_id"] = str(self.principal_id) if self.principal_id else None
-        return json.dumps(values, separators=(",", ":"))
+        return ENCODER.encode(values)
 
     def mac(self, key: AuditKey, previous: str) -> str:
         """The MAC of this row and of the one before it.
@@ -85,6 +88,7 @@ class AuditRow:
 
 
 COLUMNS = tuple(column.name for column in fields(AuditRow))
+VALUES = attrgetter(*COLUMNS)
 
 
 def _chained(key: AuditKey, previous: str, row: str) -> str:
@@ -160,7 +164,7 @@ def chain(
     ).as_json()
     mac = _chained(key, end.mac, row)
     rest: dict[str, Any] = {"mac": mac} | ({"query_text": text} if text else {})
-    return replace(end, sequence=sequence, mac=mac), f"{row[:-1]},{json.dumps(rest)[1:]}"
+    return replace(end, sequence=sequence, mac=mac), f"{row[:-1]},{ENCODER.encode(rest)[1:]}"
 
 
 def _text(text: str) -> str:

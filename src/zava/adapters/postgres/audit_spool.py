@@ -103,8 +103,12 @@ class AuditSpool:
         """Lets go of the files. What waits in them is sent by the next process that uses the directory."""
         if self._segment is not None:
             os.close(self._segment.descriptor)
+            if not self.waiting:
+                self._segment.path.unlink()
             self._segment = None
         if self._lock is not None:
+            if not self.waiting:
+                (self._directory / f"{self.end.writer_id}.lock").unlink()
             os.close(self._lock)
             self._lock = None
 
@@ -149,7 +153,9 @@ class AuditSpool:
             complete, self._segment = self._open_segment, self._new_segment()
             await complete.close()
         if self._complete_bytes:
-            self.waiting -= await self._send(own, send, without=self._open_segment.path)
+            # Calls come while it waits.
+            sent = await self._send(own, send, without=self._open_segment.path)
+            self.waiting -= sent
             self._complete_bytes = 0
         for lock in sorted(self._directory.glob("*.lock")):
             if lock.stem != str(own):

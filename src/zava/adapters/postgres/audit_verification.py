@@ -22,6 +22,7 @@ Connection = psycopg.Connection[Any]
 Keys = Mapping[str, AuditKey]
 
 ROWS_AT_ONCE = 1_000
+NOT_ANCHORED = "changed: it is not the row that an anchor names"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +129,11 @@ def verify(connection: Connection, keys: Iterable[AuditKey], anchors: Iterable[L
         def examine(writer_id: UUID, found: Iterator[StoredRow]) -> None:
             nonlocal rows, writers
             writers += 1
-            walk = _Walk(connection, known, writer_id, checkpoints.get(writer_id))
+            walk = _Walk(connection, known, writer_id, checkpoints.get(writer_id), marks[writer_id])
             try:
                 for row in found:
                     walk.step(row)
-                walk.arrive(stored.get(writer_id), marks[writer_id])
+                walk.arrive(stored.get(writer_id))
             except _BrokenError as error:
                 breaks.append(Broken(writer_id, error.sequence, error.what))
             rows += walk.steps
@@ -185,8 +186,17 @@ def prune(connection: Connection, keys: Iterable[AuditKey], before: datetime) ->
 class _Walk:
     """Goes along a chain from its beginning, or from its checkpoint, and stops where it breaks."""
 
-    def __init__(self, connection: Connection, keys: Keys, writer_id: UUID, checkpoint: Checkpoint | None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        keys: Keys,
+        writer_id: UUID,
+        checkpoint: Checkpoint | None,
+        anchors: Sequence[Link] = (),
+    ) -> None:
         self.steps = 0
+        self._anchors = anchors
+        self._anchored = {anchor.sequence: anchor.mac for anchor in anchors}
         self._connection = connection
         self._keys = keys
         self._end = checkpoint.link if checkpoint else Link(writer_id)
@@ -210,24 +220,25 @@ class _Walk:
             text_mac(key, row.writer_id, row.sequence, row.query_text), row.query_mac or ""
         ):
             raise _BrokenError(row.sequence, "changed: its full text")
+        if not _same(self._anchored.get(row.sequence, row.stored_mac), row.stored_mac):
+            raise _BrokenError(row.sequence, NOT_ANCHORED)
         self._end = row.link
         self.steps += 1
 
-    def arrive(self, stored: Link | None, anchors: Sequence[Link]) -> None:
+    def arrive(self, stored: Link | None) -> None:
         """All rows are passed: are they all that there were?"""
         self._check_beginning()
         end = self._end
+        last = max((anchor.sequence for anchor in (stored, *self._anchors) if anchor), default=0)
+        if last > end.sequence:
+            missing = _rows_in_words(end.sequence + 1, last)
+            raise _BrokenError(end.sequence + 1, f"cut tail: {missing} missing")
         if stored is None:
             raise _BrokenError(end.sequence, "missing: its anchor in audit.writers")
-        for anchor in (stored, *anchors):
-            if anchor.sequence > end.sequence:
-                missing = _rows_in_words(end.sequence + 1, anchor.sequence)
-                raise _BrokenError(end.sequence + 1, f"cut tail: {missing} missing")
         if stored.sequence < end.sequence:
             raise _BrokenError(stored.sequence, "changed: its anchor in audit.writers")
-        for anchor in (stored, *anchors):
-            if anchor.sequence == end.sequence and not _same(anchor.mac, end.mac):
-                raise _BrokenError(end.sequence, "changed: it is not the row that an anchor names")
+        if not _same(stored.mac, end.mac):
+            raise _BrokenError(end.sequence, NOT_ANCHORED)
 
     def _check_beginning(self) -> None:
         point = self._checkpoint
