@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve test e2e figures browser quality isolation isolation-long analyses-long check lock clean
+.PHONY: serve test e2e conformance figures browser quality isolation isolation-long analyses-long check lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -35,6 +35,16 @@ test: $(SETUP)
 # The program as people run it: in a process of its own, asked by real clients.
 e2e: $(SETUP)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/e2e
+
+# What the protocol asks of any server, by its own suite of npm, and clients that others wrote.
+CONFORMANCE := tests/conformance
+$(CONFORMANCE)/node_modules/.package-lock.json: $(CONFORMANCE)/package.json $(CONFORMANCE)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed: apt-get install npm (Debian)" >&2; exit 1; }
+	@npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $(CONFORMANCE)
+	@touch $@
+
+conformance: $(SETUP) $(CONFORMANCE)/node_modules/.package-lock.json
+	@$(BIN)/python -m pytest -q -n 2 $(CONFORMANCE)
 
 # The pages, in the Chromium of this machine; skipped where there is none. Pictures of them go to build/pictures.
 browser: $(SETUP)

@@ -2,8 +2,8 @@
 
 Each question is asked of the rollups and of the orders in turn, under the row policies, and the ratio of the two is the
 median over the rounds. Orders are written with and without the triggers that mark their days, in turn too, and removed
-again. Give several data directories to compare shops of several sizes; all of their sales must be summed:
-`zava db rollup`.
+again. All sales must be summed: `zava db rollup`. With --growth two shops, the smaller one first, are asked the same in
+turn, of their sums alone.
 """
 
 import argparse
@@ -133,14 +133,26 @@ def ask(postgres: EmbeddedPostgres, rounds: int) -> None:
                 report(name, "rollup", other, pairs, median(two / one for one, two in pairs))
 
 
+def grow(smaller: EmbeddedPostgres, larger: EmbeddedPostgres, rounds: int) -> None:
+    for name, (token, query) in QUESTIONS.items():
+        with asking(smaller, token) as small, asking(larger, token) as large:
+            summed = compile_analysis(query)
+            pairs = [(time_one(small, summed), time_one(large, summed)) for _ in range(rounds + 1)][1:]
+            report(name, "smaller", "larger", pairs, median(two / one for one, two in pairs))
+
+
 def run(connection: psycopg.Connection[Any], compiled: CompiledAnalysis) -> list[Any]:
     return connection.execute(compiled.sql, compiled.parameters).fetchall()
+
+
+def time_one(connection: psycopg.Connection[Any], compiled: CompiledAnalysis) -> float:
+    return milliseconds(lambda: run(connection, compiled))
 
 
 def time_both(
     connection: psycopg.Connection[Any], first: CompiledAnalysis, second: CompiledAnalysis
 ) -> tuple[float, float]:
-    return milliseconds(lambda: run(connection, first)), milliseconds(lambda: run(connection, second))
+    return time_one(connection, first), time_one(connection, second)
 
 
 def report(name: str, first: str, second: str, pairs: list[tuple[float, float]], times: float) -> None:
@@ -198,10 +210,15 @@ def insert(postgres: EmbeddedPostgres, rounds: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, nargs="+", required=True)
+    parser.add_argument("--growth", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    for data_dir in given.data_dir:
-        print(data_dir.name)
-        with EmbeddedPostgres(data_dir) as postgres:
-            ask(postgres, given.rounds)
-            insert(postgres, given.rounds)
+    if given.growth:
+        with EmbeddedPostgres(given.data_dir[0]) as smaller, EmbeddedPostgres(given.data_dir[1]) as larger:
+            grow(smaller, larger, given.rounds)
+    else:
+        for data_dir in given.data_dir:
+            print(data_dir.name)
+            with EmbeddedPostgres(data_dir) as postgres:
+                ask(postgres, given.rounds)
+                insert(postgres, given.rounds)

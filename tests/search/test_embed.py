@@ -215,7 +215,7 @@ async def test_when_the_provider_is_down_products_are_found_by_words_soon_and_re
         )
         assert diagnosis(data_dir, ZAVA_EMBEDDING__PROVIDER="local") == (
             f"weak  products found by meaning: not every product is embedded with minilm-l6-v2-int8 (384), and "
-            f"down ({DIMENSIONS}) serves; run `zava embed`"
+            f"down ({DIMENSIONS}) serves; `zava embed` does it, which the sample shop runs by itself"
         )
 
 

@@ -103,7 +103,10 @@ class DatabaseInspection:
         serving = await self._rows(SERVING, role="zava_reader")
         if not serving or EmbeddingModel(**serving[0]) != model:
             now = f"{EmbeddingModel(**serving[0])} serves" if serving else "none serves"
-            raise UnfitError(f"not every product is embedded with {model}, and {now}; run `zava embed`")
+            raise UnfitError(
+                f"not every product is embedded with {model}, and {now}; `zava embed` does it, which the sample shop "
+                "runs by itself"
+            )
 
     async def _rows(
         self, query: LiteralString, parameters: Mapping[str, Any] | None = None, role: LiteralString = "NONE"
