@@ -67,6 +67,12 @@ BEGIN
         ] LOOP
             EXECUTE format('ALTER ROLE zava_app IN DATABASE %I SET %s = %L', current_database(), setting[1], setting[2]);
         END LOOP;
+        -- What callers wrote travels to the audit trail as a parameter, too.
+        FOREACH setting SLICE 1 IN ARRAY ARRAY[
+            ['log_parameter_max_length', '0'], ['log_parameter_max_length_on_error', '0']
+        ] LOOP
+            EXECUTE format('ALTER ROLE zava_writer IN DATABASE %I SET %s = %L', current_database(), setting[1], setting[2]);
+        END LOOP;
     END IF;
 END
 $$;

@@ -39,8 +39,7 @@ def loaded_queries() -> set[str]:
         for module in PACKAGE.glob("*.py")
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "load"
+        and (node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", None)) == "load"
         and isinstance(node.args[0], ast.Constant)
         and isinstance(node.args[0].value, str)
     }

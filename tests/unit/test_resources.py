@@ -25,7 +25,7 @@ from mcp_types import (
 from starlette.testclient import TestClient
 
 from tests import tiny_shop
-from tests.fakes import FakeProductRepository, FakeSchemaCatalog, FakeStoreDirectory
+from tests.fakes import FakeAuditTrail, FakeProductRepository, FakeSchemaCatalog, FakeStoreDirectory
 from tests.tiny_shop import PersonRow
 from tests.unit import test_tools
 from zava.adapters.mcp.completions import RetailCompletions
@@ -44,7 +44,7 @@ from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchem
 
 InMemory = Client[FastMCPTransport]
 
-RESOURCES = ["zava://me", "zava://metrics", "zava://stores"]
+RESOURCES = ["zava://me", "zava://metrics", "zava://stores", "zava://audit"]
 VIEW = "ui://zava/store-performance"
 SCHEMA = "zava://schema/{table}"
 PROMPTS = ["daily_brief", "monthly_review", "stock_check", "compare_my_stores"]
@@ -97,7 +97,7 @@ def with_all(
     return build_server(
         (),
         Pipeline(identity.principal, timeout=seconds),
-        resources=RetailResources(directory, GetMultipleTableSchemas(catalog)).specs(),
+        resources=RetailResources(directory, GetMultipleTableSchemas(catalog), FakeAuditTrail()).specs(),
         prompts=prompt_specs(),
         completions=RetailCompletions(directory, FakeProductRepository(), catalog).spec(),
         auth=identity if http else None,

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 
 from zava.adapters.postgres.audit_chain import AuditKey, Link
-from zava.adapters.postgres.audit_spool import AuditSpool, anchors_in
+from zava.adapters.postgres.audit_spool import AuditSpool, anchors_in, check_folder, segments_of
 from zava.adapters.postgres.audit_tail import AuditTail
 from zava.adapters.postgres.audit_trail import AuditWriter
 from zava.adapters.postgres.audit_verification import prune, verify
@@ -32,6 +32,8 @@ DRAIN_EVERY_SECONDS = 1
 ANCHOR_EVERY_SECONDS = 60
 FOLLOW_EVERY_SECONDS = 1
 LAST_DRAIN_SECONDS = 10
+# Of the room for rows that wait.
+MUCH = 0.5
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -78,6 +80,38 @@ def _log_anchors(spool: AuditSpool) -> None:
     while spool.anchors:
         _, anchor = spool.anchors.popitem()
         logger.info("Audit anchor %s", anchor)
+
+
+async def check_auditing(settings: Settings, database: Database) -> None:
+    """Makes sure that calls can be written down and brought to the database.
+
+    Raises:
+        SetupError: they cannot.
+    """
+    access = database.access
+    if access.writer_dsn is None:
+        raise SetupError("no login writes them; set ZAVA_DATABASE__WRITER_DSN, or ZAVA_AUDIT__ENABLED=false")
+    if access.audit_dir:
+        check_folder(access.audit_dir)
+    _keys(settings, database, ())
+    try:
+        may_append = await AuditWriter(access.writer_dsn).check()
+    except psycopg.Error as error:
+        raise SetupError(f"the login zava_writer does not get there: {first_line(error)}") from None
+    if not may_append:
+        raise SetupError("the login of ZAVA_DATABASE__WRITER_DSN may not append; connect as zava_writer")
+
+
+async def check_backlog(settings: Settings, database: Database) -> None:
+    """Makes sure that the spool is not filling up.
+
+    Raises:
+        SetupError: it is.
+    """
+    directory = database.access.audit_dir
+    waiting = sum(path.stat().st_size for path in segments_of(directory)) if directory else 0
+    if waiting > settings.audit.spool_bytes * MUCH:
+        raise SetupError(f"{waiting:,} bytes wait in {directory}; see whether a server runs, and what its log says")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal, Self, TypeAlias
 from uuid import UUID, uuid4
 
@@ -24,7 +25,6 @@ from zava.core.observations import Call
 logger = logging.getLogger(__name__)
 
 FULL = "Calls cannot be audited at the moment, and unaudited none is answered. Try again later."
-OTHER_FOLDER = "name one of your own in ZAVA_AUDIT__SPOOL_DIR."
 SPOOL = ".spool"
 ANCHOR = ".anchor"
 # Rows that are sent together; reading more would let callers wait.
@@ -87,16 +87,10 @@ class AuditSpool:
         Raises:
             SetupError: it cannot be used.
         """
-        try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self._directory.lstat().st_uid != os.geteuid():
-                raise SetupError(f"The audit trail's folder {self._directory} is another user's: {OTHER_FOLDER}")
+        with _explained(self._directory):
+            _prepare(self._directory)
             self._lock = _lock_of(self._directory, self.end.writer_id)
             self._segment = self._new_segment()
-        except OSError as error:
-            raise SetupError(
-                f"The audit trail cannot be spooled in {self._directory}: {error.strerror}; {OTHER_FOLDER}"
-            ) from None
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -254,6 +248,35 @@ def anchors_in(directory: Path) -> list[Link]:
         ValueError: a file is no anchor.
     """
     return [Link.read(path.read_text(encoding="utf-8")) for path in sorted(directory.glob(f"*{ANCHOR}"))]
+
+
+def check_folder(directory: Path) -> None:
+    """Makes sure that rows can be spooled there; makes it when it is missing.
+
+    Raises:
+        SetupError: they cannot.
+    """
+    with _explained(directory):
+        _prepare(directory)
+        with TemporaryFile(dir=directory):
+            pass
+
+
+def _prepare(directory: Path) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if directory.lstat().st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, "it is another user's")
+
+
+@contextmanager
+def _explained(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SetupError(
+            f"The audit trail cannot be spooled in {directory}: {error.strerror}; name a folder of your own in "
+            "ZAVA_AUDIT__SPOOL_DIR."
+        ) from None
 
 
 def _anchor(directory: Path, link: Link) -> None:

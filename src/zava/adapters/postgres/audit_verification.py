@@ -14,13 +14,15 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from zava.adapters.postgres.audit_chain import COLUMNS, AuditKey, AuditRow, Link, text_mac
+from zava.adapters.postgres.audit_chain import AuditKey, AuditRow, Link, text_mac
 from zava.adapters.postgres.migrate import acting_as
+from zava.adapters.postgres.sql import load
 
 Connection = psycopg.Connection[Any]
 # By their ids.
 Keys = Mapping[str, AuditKey]
 
+ROWS = load("audit_rows")
 ROWS_AT_ONCE = 1_000
 NOT_ANCHORED = "changed: it is not the row that an anchor names"
 
@@ -273,15 +275,9 @@ def _all(connection: Connection, kind: type[Any], table: str) -> list[Any]:
 
 def _rows(connection: Connection, writer_id: UUID | None = None) -> Generator[StoredRow]:
     """The rows of this writer, or of all writers one after the other, in order."""
-    columns = sql.SQL(", ").join(sql.Identifier("call", name) for name in COLUMNS)
-    query = sql.SQL(
-        "SELECT {}, call.mac AS stored_mac, kept.query_text FROM audit.calls AS call"
-        " LEFT JOIN audit.texts AS kept ON call.writer_id = kept.writer_id AND call.sequence = kept.sequence"
-        " WHERE %(writer)s::uuid IS NULL OR call.writer_id = %(writer)s ORDER BY call.writer_id, call.sequence"
-    ).format(columns)
     with connection.cursor("audit_rows", row_factory=class_row(StoredRow)) as cursor:
         cursor.itersize = ROWS_AT_ONCE
-        yield from cursor.execute(query, {"writer": writer_id})
+        yield from cursor.execute(ROWS, {"writer": writer_id})
 
 
 def _leave_checkpoint(connection: Connection, point: Checkpoint) -> None:

@@ -1,4 +1,4 @@
--- The calls that have come to the database since these writers had written so much.
+-- Which calls have come to the database since these writers had written so much?
 SELECT
     call.called_at,
     call.principal_name,

@@ -1,4 +1,4 @@
--- The latest calls, for an administrator.
+-- Which are the latest calls, to an administrator who looks for some of them?
 SELECT
     call.called_at,
     call.principal_name,
