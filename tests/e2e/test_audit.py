@@ -17,7 +17,7 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 from mcp_types import Implementation
-from psycopg.conninfo import make_conninfo
+from psycopg import sql
 
 from tests.e2e.conftest import SCALE, Server, free_port, start_server, zava
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
@@ -44,11 +44,11 @@ def server(data_dir: Path) -> Iterator[Server]:
 
 
 async def ask(
-    client: httpx2.AsyncClient, server: Server, tool: str, token: str = "demo-store-seattle", **arguments: Any
-) -> dict[str, Any]:  # noqa: ANN401, E501
+    client: httpx2.AsyncClient, server: Server, tool: str, persona: str = "store-seattle", **arguments: str
+) -> dict[str, Any]:
     response = await client.post(
         server.url,
-        headers={"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"},
+        headers={"Authorization": f"Bearer demo-{persona}", "Accept": "application/json, text/event-stream"},
         json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}},
     )
     response.raise_for_status()
@@ -59,16 +59,16 @@ def text_of(result: dict[str, Any]) -> str:
     return str(result["content"][0]["text"])
 
 
-def asked(server: Server, tool: str, token: str = "demo-store-seattle", **arguments: Any) -> dict[str, Any]:  # noqa: ANN401
+def asked(server: Server, tool: str, persona: str = "store-seattle", **arguments: str) -> dict[str, Any]:
     async def once() -> dict[str, Any]:
         async with httpx2.AsyncClient(timeout=30) as client:
-            return await ask(client, server, tool, token, **arguments)
+            return await ask(client, server, tool, persona, **arguments)
 
     return asyncio.run(once())
 
 
 def queries_in(data_dir: Path) -> list[str]:
-    """What is in the audit trail, as soon as it stays the same for a while."""
+    """What free SQL is in the audit trail."""
     with EmbeddedPostgres(data_dir) as postgres, psycopg.connect(postgres.dsn(database="zava")) as connection:
         cursor = connection.execute("SELECT query FROM audit.calls WHERE query IS NOT NULL")
         return [query for (query,) in cursor]
@@ -97,7 +97,7 @@ def test_killing_the_server_with_a_thousand_calls_in_flight_loses_no_row_of_an_a
             async def ask_one(number: int) -> None:
                 name = f"call_{number}"
                 try:
-                    result = await ask(client, server, "execute_sales_query", postgresql_query=f"SELECT 1 AS {name}")  # noqa: S608
+                    result = await ask(client, server, "execute_sales_query", postgresql_query=f"SELECT 1 AS {name}")
                 except (httpx2.HTTPError, json.JSONDecodeError):
                     return
                 if not result.get("isError"):
@@ -145,7 +145,9 @@ def administrator(data_dir: Path) -> str:
 
 def rows_in(data_dir: Path, condition: LiteralString) -> list[Any]:
     with psycopg.connect(administrator(data_dir)) as connection:
-        return connection.execute("SELECT decision, code, tool FROM audit.calls WHERE " + condition).fetchall()
+        return connection.execute(
+            sql.SQL("SELECT decision, code, tool FROM audit.calls WHERE {}").format(sql.SQL(condition))
+        ).fetchall()
 
 
 def test_while_the_database_is_away_what_is_refused_is_written_down_and_reaches_it_later(data_dir: Path) -> None:
@@ -195,7 +197,6 @@ def test_what_callers_wrote_is_nowhere_unless_full_texts_are_kept(data_dir: Path
             str(connection.execute(query).fetchall())
             for query in ("SELECT * FROM audit.calls", "SELECT query_text FROM audit.texts")
         )
-        connection.execute("TRUNCATE audit.texts") if kept else None
     assert "Canary" not in calls
     assert ("Canary" in texts) is kept
     assert kept or not any(b"Canary" in text for text in spooled)
@@ -205,7 +206,7 @@ def test_what_callers_wrote_is_nowhere_unless_full_texts_are_kept(data_dir: Path
 
 
 def test_head_office_reads_the_trail_and_an_operator_looks_at_it(server: Server, data_dir: Path) -> None:
-    asked(server, "execute_sales_query", "demo-store-tacoma", postgresql_query="SELECT 4711 AS tacomas")
+    asked(server, "execute_sales_query", "store-tacoma", postgresql_query="SELECT 4711 AS tacomas")
     wait_until_drained(server)
     here = ("--data-dir", str(data_dir))
     shown = zava("audit", "tail", "--principal", "Store manager Tacoma", *here)
@@ -248,11 +249,11 @@ def test_the_client_says_who_it_is_in_both_eras_of_the_protocol(server: Server, 
 def test_tampering_is_told_and_pruning_leaves_what_can_be_verified(server: Server, data_dir: Path) -> None:
     here = ("--data-dir", str(data_dir))
     for _ in range(3):
-        asked(server, "get_current_utc_date", "demo-store-redmond")
+        asked(server, "get_current_utc_date", "store-redmond")
     wait_until_drained(server)
     pruned = zava("audit", "prune", "--older-than", "0m", *here)
     assert re.fullmatch(r"Took away [\d,]+ rows from before .* UTC\.\n", pruned.stdout)
-    asked(server, "get_current_utc_date", "demo-store-redmond")
+    asked(server, "get_current_utc_date", "store-redmond")
     wait_until_drained(server)
     whole = verified(data_dir)
     assert (whole.returncode, "rows of" in whole.stdout) == (0, True)
@@ -296,8 +297,11 @@ def test_a_configured_database_is_not_served_unaudited_by_accident(data_dir: Pat
         examined = zava("doctor", **settings)
         assert "FAIL  calls audited: no login writes them; set ZAVA_DATABASE__WRITER_DSN" in examined.stdout
         settings["ZAVA_DATABASE__WRITER_DSN"] = login
-        assert "may not append; connect as zava_writer" in zava("doctor", **settings).stdout
-        settings["ZAVA_DATABASE__WRITER_DSN"] = make_conninfo(writer)
+        assert (
+            "FAIL  calls audited: the login zava_writer does not get there: permission denied"
+            in zava("doctor", **settings).stdout
+        )
+        settings["ZAVA_DATABASE__WRITER_DSN"] = writer
         assert "ok    calls audited\n" in zava("doctor", **settings).stdout
         server = start_server(data_dir, **settings)
         assert len(list((tmp_path / "spool").glob("*.lock"))) == 1

@@ -28,7 +28,7 @@ FULL = "Calls cannot be audited at the moment, and unaudited none is answered. T
 SPOOL = ".spool"
 ANCHOR = ".anchor"
 # Rows that are sent together; reading more would let callers wait.
-BATCH = 200
+BATCH = 100
 
 WhenFull: TypeAlias = Literal["refuse", "answer"]
 Send: TypeAlias = Callable[[Sequence[str]], Awaitable[None]]
