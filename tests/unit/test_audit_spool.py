@@ -151,9 +151,9 @@ async def test_calls_that_come_while_rows_are_sent_are_not_lost(tmp_path: Path) 
             await database.send(rows)
 
         await spool.drain(send)
-        assert spool.waiting == 20
+        assert spool.waiting == 30
         await spool.drain(database.send)
-        assert database.sequences == list(range(1, 321))
+        assert database.sequences == list(range(1, 331))
 
 
 @pytest.mark.parametrize("waiting", [True, False])
@@ -289,7 +289,9 @@ async def test_a_process_that_leaves_nothing_behind_leaves_no_file_but_its_ancho
 def test_a_folder_that_cannot_be_used_is_named_with_its_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
-        pytest.raises(SetupError, match=r"file/spool: Not a directory; name one .* ZAVA_AUDIT__SPOOL_DIR"),
+        pytest.raises(
+            SetupError, match=r"file/spool: Not a directory; name a folder of your own in ZAVA_AUDIT__SPOOL_DIR"
+        ),
         spool_in(tmp_path / "file" / "spool"),
     ):
         pass
