@@ -4,7 +4,7 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from math import sqrt
@@ -34,6 +34,7 @@ from zava.core.model import (
     Fact,
     InventoryFindings,
     InventoryQuery,
+    KnownPrincipal,
     Meaning,
     NamedProduct,
     Order,
@@ -63,6 +64,7 @@ from zava.core.model import (
     TrendingProduct,
 )
 from zava.core.observations import AuditedCall, Call
+from zava.core.people import EnteredPerson, GroupRole, IssuedToken, Person, TokenOrder
 from zava.core.periods import Period, add_months
 from zava.core.ports import (
     AuditTrail,
@@ -71,6 +73,8 @@ from zava.core.ports import (
     EmbeddingRepository,
     InventoryRepository,
     OrderRepository,
+    PrincipalDirectory,
+    PrincipalRegistry,
     ProductRepository,
     SalesRepository,
     Sandbox,
@@ -696,6 +700,75 @@ class FakeEmbeddingRepository(EmbeddingRepository):
 
 
 @dataclass
+class FakePrincipalRegistry(PrincipalRegistry):
+    """Keeps those who are entered in memory. Tokens are never too old here.
+
+    Attributes:
+        entered: by subject.
+        given: groups, by name.
+        issued: tokens, in the order of their numbers, which count up from 1.
+    """
+
+    entered: dict[str, EnteredPerson] = field(default_factory=dict)
+    given: dict[str, GroupRole] = field(default_factory=dict)
+    issued: list[IssuedToken] = field(default_factory=list)
+
+    def stores(self) -> Sequence[str]:
+        return [store.name for store in tiny_shop.STORES]
+
+    def people(self) -> Sequence[EnteredPerson]:
+        counted = Counter(token.subject for token in self.tokens() if token.state != "revoked")
+        people = (replace(one, tokens=counted[subject]) for subject, one in self.entered.items())
+        return sorted(people, key=lambda one: (one.person.name, one.person.subject))
+
+    def enter(self, person: Person) -> None:
+        disabled = person.subject in self.entered and self.entered[person.subject].disabled
+        self.entered[person.subject] = EnteredPerson(person, disabled=disabled, tokens=0)
+
+    def disable(self, subject: str, *, disabled: bool) -> None:
+        self.entered[subject] = replace(self.entered[subject], disabled=disabled)
+
+    def groups(self) -> Sequence[GroupRole]:
+        return sorted(self.given.values(), key=lambda group: group.name)
+
+    def enter_group(self, group: GroupRole) -> None:
+        self.given[group.name] = group
+
+    def remove_group(self, name: str) -> None:
+        del self.given[name]
+
+    def tokens(self) -> Sequence[IssuedToken]:
+        return [
+            replace(token, state="disabled")
+            if self.entered[token.subject].disabled and token.state == "good"
+            else token
+            for token in self.issued
+        ]
+
+    def issue(self, order: TokenOrder) -> tuple[int, str]:
+        number = len(self.issued) + 1
+        scopes = sorted(order.scopes) if order.scopes is not None else None
+        principal = self.entered[order.subject].person.name
+        self.issued.append(
+            IssuedToken(
+                token_id=number,
+                subject=order.subject,
+                principal=principal,
+                name=order.name,
+                last_four=f"{number:04}",
+                scopes=scopes,
+                created_at=datetime.now(UTC),
+                expires_at=order.expires_at,
+                state="good",
+            )
+        )
+        return number, f"zava_{number:043}"
+
+    def revoke(self, token_id: int) -> None:
+        self.issued[token_id - 1] = replace(self.issued[token_id - 1], state="revoked")
+
+
+@dataclass
 class FakeProductRepository(ProductRepository):
     """Finds products of which every word occurs, or whose meaning is near.
 
@@ -848,3 +921,30 @@ def _in_stock(product: Product) -> bool:
 
 def _percent_alike(embedding: Embedding, content: str) -> int:
     return round(100 * sum(a * b for a, b in zip(embedding, meaning_of(content), strict=True)))
+
+
+@dataclass
+class FakePrincipalDirectory(PrincipalDirectory):
+    """Those who were entered. Whoever is taken out is disabled; a token that is, revoked.
+
+    Attributes:
+        asked: what the directory was asked, in order.
+        failure: raised in place of an answer.
+    """
+
+    subjects: dict[str, KnownPrincipal] = field(default_factory=dict)
+    tokens: dict[str, KnownPrincipal] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    failure: Exception | None = None
+
+    async def by_subject(self, subject: str) -> KnownPrincipal | None:
+        return self._answer(self.subjects, subject)
+
+    async def by_token(self, token: str) -> KnownPrincipal | None:
+        return self._answer(self.tokens, token)
+
+    def _answer(self, known: Mapping[str, KnownPrincipal], name: str) -> KnownPrincipal | None:
+        self.asked.append(name)
+        if self.failure:
+            raise self.failure
+        return known.get(name)

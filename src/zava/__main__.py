@@ -26,8 +26,18 @@ queries = App(name="queries", help="List the queries of free SQL that run, and s
 app.command(queries)
 audit = App(name="audit", help="Who asked what: look at the audit trail, verify it, prune it.")
 app.command(audit)
+principals = App(name="principals", help="Enter those who may ask, and say what they see.")
+app.command(principals)
+groups = App(name="groups", help="Say what the groups of an identity provider are given.")
+app.command(groups)
+token = App(name="token", help="Issue API tokens to machines.")
+app.command(token)
 
 DataDir = Annotated[Path | None, Parameter(help="Where the embedded PostgreSQL keeps its data.")]
+Role = Literal["store_manager", "regional_manager", "head_office"]
+Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
+Subject = Annotated[str, Parameter(help="What the identity provider calls them.")]
+Rights = Annotated[list[str], Parameter(help="Grants and scopes, as in `personal sales:query`.", negative="")]
 Scale = Annotated[float | None, Parameter(help="Size of the sample shop when it is made; 0 is an empty shop.")]
 
 
@@ -80,6 +90,14 @@ def rollup(*, data_dir: DataDir = None) -> None:
     from zava.commands.rollup import roll_up
 
     roll_up(_settings(embedded={"data_dir": data_dir}))
+
+
+@db.command(name="rotate-key")
+def rotate_key(*, data_dir: DataDir = None) -> None:
+    """Change the key by which the database knows its servers; they go on answering meanwhile."""
+    from zava.commands.db import rotate_key
+
+    rotate_key(_settings(embedded={"data_dir": data_dir}))
 
 
 @app.command
@@ -174,6 +192,159 @@ def prune(
     from zava.commands.audit import prune_calls
 
     sys.exit(prune_calls(_settings(embedded={"data_dir": data_dir}), older_than, former_key or ()))
+
+
+@principals.command(name="add")
+def add_principal(  # noqa: PLR0913 - what is entered of somebody
+    subject: Subject,
+    /,
+    *,
+    name: Annotated[str, Parameter(help="Their name.")],
+    role: Annotated[Role, Parameter(help="What they are.")],
+    stores: Annotated[
+        Names, Parameter(help="Names of the stores they see; none for head office, which sees all.")
+    ] = None,
+    grants: Annotated[Names, Parameter(help="What they see beyond figures: personal, audit:read.")] = None,
+    scopes: Annotated[Names, Parameter(help="Tools: products:read, sales:query, sales:read. Default: all.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Enter somebody who may ask, or change what is entered of them: what is left out is as by default."""
+    from zava.commands.principals import add_person
+    from zava.core.people import TOOL_SCOPES, Person
+
+    person = Person(
+        subject,
+        name,
+        role,
+        frozenset(stores or ()),
+        frozenset(grants or ()),
+        frozenset(scopes) if scopes else TOOL_SCOPES,
+    )
+    add_person(_settings(embedded={"data_dir": data_dir}), person)
+
+
+@principals.command(name="list")
+def list_principals(*, data_dir: DataDir = None) -> None:
+    """List everybody who is entered."""
+    from zava.commands.principals import list_people
+
+    list_people(_settings(embedded={"data_dir": data_dir}))
+
+
+@principals.command(name="import")
+def import_principals(
+    file: Annotated[Path, Parameter(help="CSV in UTF-8: subject, name, role; stores, grants, scopes with ; between.")],
+    /,
+    *,
+    data_dir: DataDir = None,
+) -> None:
+    """Enter everybody in a file, or nobody when a line is wrong. Who is not in it is left as they are."""
+    from zava.commands.principals import import_people
+
+    import_people(_settings(embedded={"data_dir": data_dir}), file)
+
+
+@principals.command(name="disable")
+def disable_principal(subject: Subject, /, *, data_dir: DataDir = None) -> None:
+    """Refuse somebody, and their tokens, from their next call on."""
+    from zava.commands.principals import disable_person
+
+    disable_person(_settings(embedded={"data_dir": data_dir}), subject, disabled=True)
+
+
+@principals.command(name="enable")
+def enable_principal(subject: Subject, /, *, data_dir: DataDir = None) -> None:
+    """Let somebody ask again who was disabled."""
+    from zava.commands.principals import disable_person
+
+    disable_person(_settings(embedded={"data_dir": data_dir}), subject, disabled=False)
+
+
+@principals.command(name="grant")
+def grant_to_principal(subject: Subject, rights: Rights, /, *, data_dir: DataDir = None) -> None:
+    """Give somebody grants (personal, audit:read) and scopes (products:read, sales:query, sales:read)."""
+    from zava.commands.principals import grant_rights
+
+    grant_rights(_settings(embedded={"data_dir": data_dir}), subject, rights)
+
+
+@principals.command(name="revoke")
+def revoke_from_principal(subject: Subject, rights: Rights, /, *, data_dir: DataDir = None) -> None:
+    """Take grants and scopes from somebody, from their next call on."""
+    from zava.commands.principals import revoke_rights
+
+    revoke_rights(_settings(embedded={"data_dir": data_dir}), subject, rights)
+
+
+@groups.command(name="add")
+def add_group(
+    group: Annotated[str, Parameter(help="What the identity provider calls it.")],
+    /,
+    *,
+    role: Annotated[Role, Parameter(help="What each of its members is.")],
+    stores: Annotated[
+        Names, Parameter(help="Names of the stores they see; none for head office, which sees all.")
+    ] = None,
+    scopes: Annotated[Names, Parameter(help="Tools: products:read, sales:query, sales:read. Default: all.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Give the members of a group a role, in place of what it was given before."""
+    from zava.commands.groups import add_group
+    from zava.core.people import TOOL_SCOPES, GroupRole
+
+    given = GroupRole(group, role, frozenset(stores or ()), frozenset(scopes) if scopes else TOOL_SCOPES)
+    add_group(_settings(embedded={"data_dir": data_dir}), given)
+
+
+@groups.command(name="list")
+def list_groups(*, data_dir: DataDir = None) -> None:
+    """List the groups that are given something."""
+    from zava.commands.groups import list_groups
+
+    list_groups(_settings(embedded={"data_dir": data_dir}))
+
+
+@groups.command(name="remove")
+def remove_group(
+    group: Annotated[str, Parameter(help="What the identity provider calls it.")], /, *, data_dir: DataDir = None
+) -> None:
+    """Take from a group what it was given."""
+    from zava.commands.groups import remove_group
+
+    remove_group(_settings(embedded={"data_dir": data_dir}), group)
+
+
+@token.command(name="create")
+def create(
+    *,
+    principal: Annotated[str, Parameter(help="The subject of whose it will be.")],
+    name: Annotated[str, Parameter(help="What it is for.")] = "",
+    expires: Annotated[str, Parameter(help="Days from now, as in 90d, or the last day, as in 2027-06-30.")] = "90d",
+    scopes: Annotated[Names, Parameter(help="Those of the principal's scopes that it may use. Default: all.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Print a new token, this once; only its hash is kept."""
+    from zava.commands.tokens import create_token
+
+    create_token(_settings(embedded={"data_dir": data_dir}), principal, name, expires, scopes or ())
+
+
+@token.command(name="list")
+def list_issued(*, data_dir: DataDir = None) -> None:
+    """List the tokens that were issued, by their numbers and last characters."""
+    from zava.commands.tokens import list_tokens
+
+    list_tokens(_settings(embedded={"data_dir": data_dir}))
+
+
+@token.command(name="revoke")
+def revoke_issued(
+    token_id: Annotated[int, Parameter(help="Its number, as listed.")], /, *, data_dir: DataDir = None
+) -> None:
+    """End a token, from the next call on."""
+    from zava.commands.tokens import revoke_token
+
+    revoke_token(_settings(embedded={"data_dir": data_dir}), token_id)
 
 
 def main() -> None:

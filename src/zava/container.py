@@ -1,7 +1,7 @@
 """Who is given what. The only module that knows the injector; read it from top to bottom."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -20,12 +20,15 @@ from zava.adapters.mcp.client import client_of_call
 from zava.adapters.mcp.completions import RetailCompletions
 from zava.adapters.mcp.coverage import coverage
 from zava.adapters.mcp.csv_files import CsvFiles
-from zava.adapters.mcp.identity import KnownTokens
+from zava.adapters.mcp.identity import AuthorizationServer, DirectoryCallers, KnownTokens
+from zava.adapters.mcp.json_web_tokens import JsonWebTokens, TokenRules
 from zava.adapters.mcp.pipeline import Audit, Pipeline, unaudited
 from zava.adapters.mcp.prompts import prompt_specs
 from zava.adapters.mcp.questions import SignedQuestions
+from zava.adapters.mcp.recent_principals import RecentPrincipals
 from zava.adapters.mcp.resources import RetailResources
 from zava.adapters.mcp.server import build_server
+from zava.adapters.mcp.signing_keys import SigningKeys, fetch_from
 from zava.adapters.mcp.tools import RetailTools
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.audit_chain import AuditKey
@@ -35,6 +38,7 @@ from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.inspection import DatabaseInspection, UnfitError
 from zava.adapters.postgres.inventory import PostgresInventoryRepository
 from zava.adapters.postgres.orders import PostgresOrderRepository
+from zava.adapters.postgres.principals import PostgresPrincipalDirectory
 from zava.adapters.postgres.products import PostgresProductRepository
 from zava.adapters.postgres.sales import PostgresSalesRepository
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
@@ -54,12 +58,13 @@ from zava.core.use_cases.find_related_products import FindRelatedProducts
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
 from zava.core.use_cases.get_store_performance import GetStorePerformance
 from zava.core.use_cases.semantic_search_products import SemanticSearchProducts
-from zava.settings import EmbeddingSettings, SandboxSettings, Settings
+from zava.settings import EmbeddingSettings, SandboxSettings, Settings, listed
 
 if TYPE_CHECKING:
     from zava.adapters.embeddings.openai import OpenAIEmbeddings
 
 VERSION = version("zava")
+MCP_PATH = "/mcp"
 
 # A call may wait for a connection and for its statement; what takes longer than both has gone wrong.
 MARGIN_SECONDS = 5
@@ -123,6 +128,38 @@ def _openai(settings: EmbeddingSettings) -> "OpenAIEmbeddings":
     return OpenAIEmbeddings(server, model, limits, send_dimensions=settings.send_dimensions)
 
 
+def _authorization_server(settings: Settings) -> AuthorizationServer | None:
+    auth = settings.auth
+    if auth.issuer is None or auth.jwks_url is None:
+        return None
+    rules = TokenRules(
+        auth.issuer,
+        auth.audience or f"{settings.http.base_url}{MCP_PATH}",
+        listed(auth.algorithms),
+        auth.subject_claim,
+        auth.clock_skew,
+    )
+    tokens = JsonWebTokens(SigningKeys(fetch_from(str(auth.jwks_url))), rules)
+    return AuthorizationServer(auth.issuer, tokens, auth.scope_prefix or "")
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Who is let in.
+
+    Attributes:
+        principals: who may ask, by token; None when the directory says so.
+        stdio_token: who asks over stdio.
+    """
+
+    principals: Mapping[str, Principal] | None
+    stdio_token: str | None = field(repr=False)
+
+
+def _identity(admission: Admission) -> str:
+    return "directory" if admission.principals is None else "known_tokens"
+
+
 def _timeout(settings: Settings) -> float:
     longest = max(settings.database.statement_timeout, settings.sandbox.statement_timeout)
     # A query of a caller's own may wait for its turn, then for a connection.
@@ -176,7 +213,7 @@ class Container(containers.DeclarativeContainer):
 
     settings = providers.Dependency(instance_of=Settings)
     access = providers.Dependency(instance_of=DatabaseAccess)
-    identity = providers.Dependency(instance_of=KnownTokens)
+    admission = providers.Dependency(instance_of=Admission)
 
     now = providers.Object(_now)
     # Who is told of every query to the database, and of every call.
@@ -203,6 +240,19 @@ class Container(containers.DeclarativeContainer):
         PrincipalSessions, sandbox_pool, key.provider, attempts=SANDBOX_ATTEMPTS, observers=query_observers
     )
     inspection = providers.Singleton(DatabaseInspection, pool, VERSION)
+
+    principal_directory = providers.Singleton(PostgresPrincipalDirectory, sessions)
+    identity = providers.Selector(
+        providers.Callable(_identity, admission),
+        known_tokens=providers.Singleton(KnownTokens, admission.provided.principals, admission.provided.stdio_token),
+        directory=providers.Singleton(
+            DirectoryCallers,
+            providers.Singleton(RecentPrincipals, principal_directory),
+            providers.Callable(_authorization_server, settings),
+            base_url=settings.provided.http.base_url,
+            stdio_token=admission.provided.stdio_token,
+        ),
+    )
 
     directory = providers.Singleton(SeenStores, providers.Singleton(PostgresStoreDirectory, sessions))
     sales = providers.Singleton(PostgresSalesRepository, sessions)
@@ -326,7 +376,7 @@ class Container(containers.DeclarativeContainer):
 
     pipeline = providers.Singleton(
         Pipeline,
-        identity.provided.principal,
+        identity.provided.caller,
         timeout=providers.Callable(_timeout, settings),
         link=csv_files.provided.link,
         client=providers.Object(client_of_call),
@@ -369,7 +419,7 @@ def new_container(
     Args:
         settings: of the operator.
         access: the database.
-        principals: who may ask, by token.
+        principals: who may ask, by token; None when the database says so.
         stdio_token: who asks over stdio.
     """
-    return Container(settings=settings, access=access, identity=KnownTokens(principals or {}, stdio_token))
+    return Container(settings=settings, access=access, admission=Admission(principals, stdio_token))

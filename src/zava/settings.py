@@ -1,5 +1,6 @@
 """Everything an operator can turn, in one frozen object that is read from the environment once."""
 
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -19,6 +20,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 # A limit cannot be turned off: zero would mean "none" to PostgreSQL.
 Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
 
+# All of them have public keys: with a shared one, whoever can verify a token could make it.
+ALGORITHMS = frozenset(("RS256", "ES256", "EdDSA"))
+
 OPENAI = HttpUrl("https://api.openai.com/v1")
 
 
@@ -37,8 +41,62 @@ def _without_secrets(url: HttpUrl) -> HttpUrl:
     return url
 
 
+def _encrypted(url: HttpUrl) -> HttpUrl:
+    # Whoever could change the keys on their way could be anybody.
+    if url.scheme != "https" and not is_loopback(url.host or ""):
+        raise ValueError("must begin with https://, unless it is on this machine")
+    return url
+
+
+def _encrypted_name(issuer: str) -> str:
+    # As a URL it might get a slash at its end; it is compared as it stands.
+    _encrypted(HttpUrl(issuer))
+    return issuer
+
+
+def _without_path(origin: str) -> str:
+    url = HttpUrl(origin)
+    if str(url).rstrip("/") != origin.rstrip("/").lower() or url.path != "/" or url.username or url.query is not None:
+        raise ValueError("must be scheme, host and perhaps port, such as https://zava.example.com")
+    return origin.rstrip("/").lower()
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    """What stands between the commas."""
+    return tuple(one for part in (text or "").split(",") if (one := part.strip()))
+
+
+def _networks(text: str) -> str:
+    for one in listed(text):
+        ip_network(one)
+    return text
+
+
+def _origins(text: str) -> str:
+    return ",".join(map(_without_path, listed(text)))
+
+
+def _algorithms(text: str) -> str:
+    if not listed(text) or not set(listed(text)) <= ALGORITHMS:
+        raise ValueError(f"must be of {', '.join(sorted(ALGORITHMS))}")
+    return text
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this address can be reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
 Key = Annotated[SecretStr, AfterValidator(_sent_in_a_header)]
 Address = Annotated[HttpUrl, AfterValidator(_without_secrets)]
+SafeUrl = Annotated[HttpUrl, AfterValidator(_encrypted)]
+Issuer = Annotated[str, AfterValidator(_encrypted_name)]
+Origin = Annotated[str, AfterValidator(_without_path)]
 
 
 class DatabaseSettings(BaseModel):
@@ -55,7 +113,7 @@ class DatabaseSettings(BaseModel):
     ] = None
     admin_dsn: Annotated[
         SecretStr | None,
-        Field(description="Connection string of an administrator, for `zava db` and nothing else."),
+        Field(description="Connection string of an administrator, for commands that change the database."),
     ] = None
     writer_dsn: Annotated[
         SecretStr | None,
@@ -249,6 +307,80 @@ class HttpSettings(BaseModel):
 
     host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on.")] = 8000
+    public_url: Annotated[
+        Origin | None,
+        Field(description="Where clients reach the server, such as https://zava.example.com, without the path."),
+    ] = None
+    tls_certificate_file: Annotated[
+        Path | None, Field(description="Certificate with its chain, in PEM. With it the server speaks TLS itself.")
+    ] = None
+    tls_key_file: Annotated[Path | None, Field(description="The key of that certificate, in PEM.")] = None
+    trusted_proxies: Annotated[
+        str | None,
+        AfterValidator(_networks),
+        Field(description="Proxies whose forwarded headers are believed: addresses or networks, with commas between."),
+    ] = None
+    allowed_origins: Annotated[
+        str | None,
+        AfterValidator(_origins),
+        Field(description="Pages elsewhere that may ask in a browser: their origins, with commas between."),
+    ] = None
+    max_connections: Annotated[PositiveInt, Field(description="Connections at once; any more are told 503.")] = 500
+    request_timeout: Annotated[Seconds, Field(description="Seconds in which a client sends a request.")] = 30
+    response_timeout: Annotated[
+        Seconds, Field(description="Seconds in which a client reads some of what waits to be sent to it.")
+    ] = 30
+
+    @property
+    def base_url(self) -> str:
+        """Where clients reach the server, without the path."""
+        scheme = "https" if self.tls_certificate_file else "http"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"{scheme}://{host}:{self.port}"
+
+    @model_validator(mode="after")
+    def _a_certificate_has_a_key(self) -> Self:
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_certificate_file and tls_key_file belong together")
+        return self
+
+
+class AuthSettings(BaseModel):
+    """ZAVA_AUTH__…: the identity provider whose tokens say who asks a configured database."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: Annotated[
+        Issuer | None, Field(description="Its name, exactly as it stands in its tokens. Without it there is none.")
+    ] = None
+    jwks_url: Annotated[SafeUrl | None, Field(description="Where it publishes the keys of its signatures.")] = None
+    audience: Annotated[
+        str | None,
+        StringConstraints(min_length=1, max_length=500),
+        Field(description="For whom tokens must be. Default: the public URL with /mcp."),
+    ] = None
+    algorithms: Annotated[
+        str, AfterValidator(_algorithms), Field(description="How tokens may be signed, with commas between.")
+    ] = "RS256,ES256,EdDSA"
+    subject_claim: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=100),
+        Field(description="The claim whose value an administrator enters for a principal."),
+    ] = "sub"
+    clock_skew: Annotated[
+        float, Field(ge=0, le=300, allow_inf_nan=False, description="Seconds by which the two clocks may differ.")
+    ] = 30
+    scope_prefix: Annotated[
+        str | None,
+        StringConstraints(pattern=r"^[!#-\[\]-~]+$", max_length=500),
+        Field(description="What stands before a scope when a client asks the provider for it."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _an_issuer_has_keys(self) -> Self:
+        if (self.issuer is None) != (self.jwks_url is None):
+            raise ValueError("issuer and jwks_url belong together")
+        return self
 
 
 class LogSettings(BaseModel):
@@ -276,6 +408,7 @@ class Settings(BaseSettings):
     search: SearchSettings = SearchSettings()
     comparison: ComparisonSettings = ComparisonSettings()
     http: HttpSettings = HttpSettings()
+    auth: AuthSettings = AuthSettings()
     log: LogSettings = LogSettings()
     token: Annotated[
         SecretStr | None, Field(description="Who asks over stdio, where there is no header to say so.")

@@ -193,6 +193,7 @@ def database() -> Iterator[TestDatabase]:
 def access(database: TestDatabase, tmp_path_factory: pytest.TempPathFactory) -> DatabaseAccess:
     key_file = tmp_path_factory.mktemp("key") / "context-key"
     key_file.write_bytes(KEY.secret)
+    key_file.chmod(0o600)
     return DatabaseAccess(database.app_dsn, key_file)
 
 

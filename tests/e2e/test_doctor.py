@@ -71,6 +71,7 @@ def poorly_installed(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
 @pytest.fixture
 def settings(poorly_installed: TestDatabase, tmp_path: Path) -> dict[str, str]:
     (tmp_path / "key").write_bytes(KEY.secret)
+    (tmp_path / "key").chmod(0o600)
     return {
         "ZAVA_DATABASE__DSN": poorly_installed.app_dsn,
         "ZAVA_DATABASE__CONTEXT_KEY_FILE": str(tmp_path / "key"),

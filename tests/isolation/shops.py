@@ -265,6 +265,7 @@ def layered_shop(folder: Path, database: TestDatabase, guard: Guard = check, *, 
         canaries = prepare(connection)
     key_file = folder / "key"
     key_file.write_bytes(KEY.secret)
+    key_file.chmod(0o600)
     data_dir = Path(str(conninfo_to_dict(database.admin_dsn)["host"]))
     access = DatabaseAccess(database.app_dsn, key_file)
     yield Shop(

@@ -13,10 +13,11 @@ import pytest
 from pytest_socket import SocketBlockedError
 
 import zava
-from zava.adapters.mcp.identity import KnownTokens
+from zava.adapters.mcp.identity import Caller, KnownTokens
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.container import Container, new_container
 from zava.core.model import Principal
+from zava.core.scopes import SCOPES
 from zava.settings import Settings
 
 PACKAGE = Path(zava.__path__[0])
@@ -95,6 +96,7 @@ def access(tmp_path: Path) -> DatabaseAccess:
     """A database that is not there."""
     key = tmp_path / "context-key"
     key.write_bytes(b"a key of the tests, known to everybody")
+    key.chmod(0o600)
     return DatabaseAccess("host=nowhere.invalid dbname=zava user=zava_app password=hunter2", key)
 
 
@@ -123,11 +125,11 @@ def test_settings_reach_the_pool(access: DatabaseAccess, monkeypatch: pytest.Mon
     assert pool.conninfo == access.dsn
 
 
-def test_those_who_may_ask_reach_the_identity(access: DatabaseAccess) -> None:
+async def test_those_who_may_ask_reach_the_identity(access: DatabaseAccess) -> None:
     ada = Principal(UUID(int=1), "Ada")
     identity = new_container(Settings(), access, {"token-ada": ada}, "token-ada").identity()
     assert isinstance(identity, KnownTokens)
-    assert identity.principal() == ada
+    assert await identity.caller() == Caller(ada, SCOPES)
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])

@@ -342,7 +342,10 @@ def test_the_key_is_derived_from_the_context_key_or_from_a_file_of_its_own(tmp_p
     derived = AuditKey.of(context_key, None)
     assert derived == AuditKey.of(context_key, None)
     assert derived.secret != context_key.secret
+    with pytest.raises(SetupError, match="The key of the audit trail is of no use"):
+        AuditKey.of(context_key, tmp_path / "key")
     (tmp_path / "key").write_bytes(b"another key of thirty-two bytes or more")
+    (tmp_path / "key").chmod(0o600)
     own = AuditKey.of(context_key, tmp_path / "key")
     assert own.key_id != derived.key_id
     assert "secret" not in repr(own)

@@ -32,7 +32,7 @@ def client_of(person: PersonRow, trail: FakeAuditTrail, mode: str = "auto") -> C
     identity = KnownTokens({"token": person.principal}, "token")
     server = build_server(
         (),
-        Pipeline(identity.principal, timeout=5, client=client_of_call, cover=coverage, audit=trail.append),
+        Pipeline(identity.caller, timeout=5, client=client_of_call, cover=coverage, audit=trail.append),
         resources=RetailResources(FakeStoreDirectory(), GetMultipleTableSchemas(FakeSchemaCatalog()), trail).specs(),
         auth=None,
         version="0.0.0",

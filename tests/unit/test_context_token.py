@@ -19,6 +19,7 @@ NOW = 1_775_000_000.9
 def key_file(tmp_path: Path) -> Path:
     path = tmp_path / "context-key"
     path.write_bytes(SECRET)
+    path.chmod(0o600)
     return path
 
 

@@ -93,7 +93,7 @@ class House:
         identity = KnownTokens({"token": person.principal}, "token")
         return build_server(
             tools.specs(),
-            Pipeline(identity.principal, timeout=5, link=files.link),
+            Pipeline(identity.caller, timeout=5, link=files.link),
             files=files.spec(),
             auth=None,
             version="0.0.0",

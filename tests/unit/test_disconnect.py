@@ -11,6 +11,7 @@ import anyio
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tests.callers import always
 from zava.adapters.mcp.disconnect import (
     WATCH_AFTER_SECONDS,
     DisconnectedError,
@@ -373,7 +374,7 @@ def call_of(work: Work) -> Coroutine[None, None, Answer[object] | Failure]:
     async def ask(principal: Principal) -> dict[str, str]:
         return {principal.name: await work()}
 
-    pipeline = Pipeline(lambda: Principal(UUID(int=1), "Ada"), timeout=FOREVER)
+    pipeline = Pipeline(always(Principal(UUID(int=1), "Ada")), timeout=FOREVER)
     return pipeline.call(ToolSpec(ask, title="Ask", text=str), {})
 
 

@@ -33,14 +33,15 @@ async def test_any_other_token_is_not(token: str) -> None:
     ("stdio_token", "principal"),
     [("token-ada", ADA), ("token-ben", BEN), ("token-eve", None), ("", None), (None, None)],
 )
-def test_without_a_request_the_token_of_the_environment_says_who_asks(
+async def test_without_a_request_the_token_of_the_environment_says_who_asks(
     stdio_token: str | None, principal: Principal | None
 ) -> None:
-    assert KnownTokens(PEOPLE, stdio_token).principal() == principal
+    caller = await KnownTokens(PEOPLE, stdio_token).caller()
+    assert (caller.principal if caller else None) == principal
 
 
-def test_the_list_of_tokens_is_the_verifiers_own() -> None:
+async def test_the_list_of_tokens_is_the_verifiers_own() -> None:
     people = dict(PEOPLE)
     tokens = KnownTokens(people, "token-eve")
     people["token-eve"] = BEN
-    assert tokens.principal() is None
+    assert await tokens.caller() is None

@@ -33,13 +33,13 @@ def step_of(tmp_path: Path, text: str) -> Step:
 
 
 def loaded_queries() -> set[str]:
-    """The names that the modules of the package call load() with."""
+    """The names that the modules of the package call load() or Question.load() with."""
     return {
         node.args[0].value
         for module in PACKAGE.glob("*.py")
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
-        and (node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", None)) == "load"
+        and ast.unparse(node.func) in {"load", "Question.load"}
         and isinstance(node.args[0], ast.Constant)
         and isinstance(node.args[0].value, str)
     }

@@ -13,6 +13,8 @@ from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from pydantic import Field
 
+from tests.callers import always
+from zava.adapters.mcp.identity import Caller
 from zava.adapters.mcp.pipeline import Answer, Failure, Pipeline, ToolSpec, structured
 from zava.core import errors
 from zava.core.model import Principal
@@ -57,7 +59,7 @@ def failing(error: BaseException) -> ToolSpec[Any]:
 
 
 async def call(spec: ToolSpec[Any], *, seconds: float = 5.0, **arguments: object) -> Answer[Any] | Failure:
-    return await Pipeline(lambda: ADA, timeout=seconds).call(spec, arguments)
+    return await Pipeline(always(ADA), timeout=seconds).call(spec, arguments)
 
 
 async def failure(spec: ToolSpec[Any], *, seconds: float = 5.0, **arguments: object) -> Failure:
@@ -103,7 +105,7 @@ async def test_a_call_of_nobody_is_refused_before_anything_else() -> None:
         called.append(principal)
         return Echo("nobody", "")
 
-    outcome = await Pipeline(lambda: None, timeout=5).call(spec_of(ask), {"wrong": "arguments"})
+    outcome = await Pipeline(always(None), timeout=5).call(spec_of(ask), {"wrong": "arguments"})
     assert outcome == Failure("AUTHORIZATION_ERROR", "Nobody is asking: a token is needed.", retryable=False)
     assert called == []
 
@@ -128,7 +130,7 @@ async def test_a_call_of_nobody_is_refused_before_anything_else() -> None:
 async def test_arguments_that_are_not_well_formed_name_their_field(
     arguments: dict[str, object], field: str, constraint: str
 ) -> None:
-    outcome = await Pipeline(lambda: ADA, timeout=5).call(spec_of(), arguments)
+    outcome = await Pipeline(always(ADA), timeout=5).call(spec_of(), arguments)
     assert isinstance(outcome, Failure)
     assert (outcome.code, outcome.retryable) == ("VALIDATION_ERROR", False)
     assert outcome.message.startswith(f"Validation failed for {field}: ")
@@ -197,7 +199,7 @@ async def test_an_error_while_the_answer_is_written_is_masked_too(caplog: pytest
 
 
 async def test_an_error_while_finding_out_who_asks_is_masked_too(caplog: pytest.LogCaptureFixture) -> None:
-    def identify() -> Principal:
+    async def identify() -> Caller:
         raise LookupError(SECRET)
 
     outcome = await Pipeline(identify, timeout=5).call(spec_of(), {"word": "hello"})
@@ -253,7 +255,7 @@ async def test_a_refusal_is_logged_with_its_code(caplog: pytest.LogCaptureFixtur
 
 
 async def test_an_argument_that_the_caller_invented_is_named_in_short_and_on_one_line() -> None:
-    outcome = await Pipeline(lambda: ADA, timeout=5).call(spec_of(), {"word": "hello", "x\n" * 5000: 1})
+    outcome = await Pipeline(always(ADA), timeout=5).call(spec_of(), {"word": "hello", "x\n" * 5000: 1})
     assert isinstance(outcome, Failure)
     assert len(outcome.message) < 200
     assert "\n" not in outcome.message
@@ -288,13 +290,11 @@ def test_the_schemas_of_a_tool_are_json() -> None:
     assert json.loads(json.dumps([spec.parameters, spec.output_schema])) == [spec.parameters, spec.output_schema]
 
 
-async def observed_call(
-    spec: ToolSpec[Any], arguments: dict[str, Any], identify: Callable[[], Principal | None] = lambda: ADA
-) -> Call:
+async def observed_call(spec: ToolSpec[Any], arguments: dict[str, Any], principal: Principal | None = ADA) -> Call:
     """A call as its observers are told of it."""
     told: list[Call] = []
     pipeline = Pipeline(
-        identify,
+        always(principal),
         timeout=5,
         client=lambda: "Inspector 2.0",
         cover=lambda result: Coverage((result.by,), len(result.words)),
@@ -333,7 +333,7 @@ async def test_observers_are_told_of_what_was_refused_and_of_what_failed(
 
 
 async def test_observers_are_told_that_nobody_asked() -> None:
-    told = await observed_call(spec_of(), {"word": "hello"}, lambda: None)
+    told = await observed_call(spec_of(), {"word": "hello"}, None)
 
     assert (told.principal, told.decision) == (None, "refused")
 
@@ -352,7 +352,7 @@ async def test_observers_are_told_of_a_call_that_was_cancelled() -> None:
         await asyncio.sleep(60)
         raise AssertionError("it was to be cancelled")
 
-    task = asyncio.create_task(Pipeline(lambda: ADA, timeout=60, observers=[told.append]).call(spec_of(sleep), {}))
+    task = asyncio.create_task(Pipeline(always(ADA), timeout=60, observers=[told.append]).call(spec_of(sleep), {}))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -367,7 +367,7 @@ async def test_what_cannot_be_written_down_is_not_answered() -> None:
     async def full(_: Call) -> None:
         raise errors.UnavailableError("The audit trail is full.")
 
-    pipeline = Pipeline(lambda: ADA, timeout=5, audit=full, observers=[told.append])
+    pipeline = Pipeline(always(ADA), timeout=5, audit=full, observers=[told.append])
     outcome = await pipeline.call(spec_of(), {"word": "hello"})
 
     assert isinstance(outcome, Failure)

@@ -13,6 +13,7 @@ from fastmcp.exceptions import ToolError
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
+from tests.callers import always
 from zava.adapters.mcp.pipeline import Answer, Failure, Pipeline, ToolSpec
 from zava.adapters.mcp.progress import REPORT_EVERY
 from zava.adapters.mcp.progress_streams import MOST_BYTES, ProgressStreams
@@ -69,7 +70,7 @@ class Reports:
 def server(*, every: float = EVERY, timeout: float = 5) -> FastMCP:
     return build_server(
         [NAP],
-        Pipeline(lambda: ADA, timeout=timeout, report_every=every),
+        Pipeline(always(ADA), timeout=timeout, report_every=every),
         resources={"zava://nap": SHORT_NAP},
         prompts=[SHORT_NAP],
         auth=None,
@@ -78,7 +79,7 @@ def server(*, every: float = EVERY, timeout: float = 5) -> FastMCP:
 
 
 async def call(reports: Reports, seconds: float, *, timeout: float = 5) -> Answer[Nap] | Failure:  # noqa: ASYNC109
-    pipeline = Pipeline(lambda: ADA, timeout=timeout, report=reports, report_every=EVERY)
+    pipeline = Pipeline(always(ADA), timeout=timeout, report=reports, report_every=EVERY)
     outcome = await pipeline.call(NAP, {"seconds": seconds})
     told = len(reports.heard)
     await asyncio.sleep(2 * EVERY)

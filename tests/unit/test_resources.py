@@ -96,7 +96,7 @@ def with_all(
 ) -> FastMCP:
     return build_server(
         (),
-        Pipeline(identity.principal, timeout=seconds),
+        Pipeline(identity.caller, timeout=seconds),
         resources=RetailResources(directory, GetMultipleTableSchemas(catalog), FakeAuditTrail()).specs(),
         prompts=prompt_specs(),
         completions=RetailCompletions(directory, FakeProductRepository(), catalog).spec(),

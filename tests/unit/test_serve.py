@@ -2,7 +2,7 @@
 
 import pytest
 
-from zava.commands.serve import is_loopback
+from zava.settings import is_loopback
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "::1"])

@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel, HttpUrl, SecretStr, ValidationError
 
 from zava.settings import (
+    AuthSettings,
     ComparisonSettings,
     DatabaseSettings,
     EmbeddedSettings,
@@ -189,6 +190,27 @@ def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch, variable: str) -
         ("ZAVA_HTTP__PORT", "0"),
         ("ZAVA_HTTP__PORT", "65536"),
         ("ZAVA_HTTP__PROT", "80"),
+        ("ZAVA_HTTP__PUBLIC_URL", "zava.example.com"),
+        ("ZAVA_HTTP__PUBLIC_URL", "https://zava.example.com/mcp"),
+        ("ZAVA_HTTP__PUBLIC_URL", "https://ada:hunter2@zava.example.com"),
+        ("ZAVA_HTTP__TRUSTED_PROXIES", "10.0.0.7, *"),
+        ("ZAVA_HTTP__TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("ZAVA_HTTP__ALLOWED_ORIGINS", "*"),
+        ("ZAVA_HTTP__ALLOWED_ORIGINS", "https://a.example.com, b.example.com"),
+        ("ZAVA_HTTP__MAX_CONNECTIONS", "0"),
+        ("ZAVA_HTTP__REQUEST_TIMEOUT", "0"),
+        ("ZAVA_HTTP__RESPONSE_TIMEOUT", "inf"),
+        ("ZAVA_AUTH__ISSUER", "http://login.example.com"),
+        ("ZAVA_AUTH__ISSUER", "shop"),
+        ("ZAVA_AUTH__JWKS_URL", "http://login.example.com/keys"),
+        ("ZAVA_AUTH__JWKS_URL", "file:///etc/keys"),
+        ("ZAVA_AUTH__AUDIENCE", " " * 501),
+        ("ZAVA_AUTH__ALGORITHMS", "HS256"),
+        ("ZAVA_AUTH__ALGORITHMS", "RS256,none"),
+        ("ZAVA_AUTH__ALGORITHMS", ","),
+        ("ZAVA_AUTH__CLOCK_SKEW", "301"),
+        ("ZAVA_AUTH__CLOCK_SKEW", "-1"),
+        ("ZAVA_AUTH__SCOPE_PREFIX", 'api://"/'),
         ("ZAVA_LOG__LEVEL", "LOUD"),
         ("ZAVA_LOG__LEVEL", "INFO\n"),
         ("ZAVA_LOG__FORMAT", "json"),
@@ -227,6 +249,7 @@ def test_settings_cannot_be_changed_once_they_are_read(group: str, setting: str)
         SearchSettings,
         ComparisonSettings,
         HttpSettings,
+        AuthSettings,
         LogSettings,
     ],
 )
@@ -234,10 +257,47 @@ def test_every_setting_and_every_group_says_what_it_is_for(group: type[BaseModel
     assert group.__doc__
     silent = {name for name, field in group.model_fields.items() if not field.description}
     assert silent == (
-        {"database", "sandbox", "audit", "embedded", "embedding", "search", "comparison", "http", "log"}
+        {"database", "sandbox", "audit", "embedded", "embedding", "search", "comparison", "http", "auth", "log"}
         if group is Settings
         else set()
     )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "belongs_to"),
+    [
+        ("ZAVA_AUTH__ISSUER", "https://login.example.com/", "jwks_url"),
+        ("ZAVA_AUTH__JWKS_URL", "https://login.example.com/keys", "issuer"),
+        ("ZAVA_HTTP__TLS_CERTIFICATE_FILE", "certificate.pem", "tls_key_file"),
+        ("ZAVA_HTTP__TLS_KEY_FILE", "key.pem", "tls_certificate_file"),
+    ],
+)
+def test_what_belongs_together_is_set_together(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, belongs_to: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValidationError, match=belongs_to):
+        Settings()
+
+
+@pytest.mark.parametrize("issuer", ["https://a.example.com", "https://a.example.com/", "http://127.0.0.1:9000"])
+def test_an_issuer_stays_as_it_was_written(monkeypatch: pytest.MonkeyPatch, issuer: str) -> None:
+    monkeypatch.setenv("ZAVA_AUTH__ISSUER", issuer)
+    monkeypatch.setenv("ZAVA_AUTH__JWKS_URL", "https://a.example.com/keys")
+    assert Settings().auth.issuer == issuer
+
+
+@pytest.mark.parametrize(
+    ("said", "base_url"),
+    [
+        ({}, "http://127.0.0.1:8000"),
+        ({"host": "::1", "port": 9000}, "http://[::1]:9000"),
+        ({"tls_certificate_file": "a.pem", "tls_key_file": "b.pem"}, "https://127.0.0.1:8000"),
+        ({"host": "0.0.0.0", "public_url": "https://Zava.example.com:8443/"}, "https://zava.example.com:8443"),  # noqa: S104
+    ],
+)
+def test_clients_reach_the_server_at_its_public_url_or_where_it_listens(said: dict[str, str], base_url: str) -> None:
+    assert HttpSettings.model_validate(said).base_url == base_url
 
 
 def test_the_environment_of_the_tests_is_not_read() -> None:

@@ -164,9 +164,7 @@ def retail_tools(charts: ChartRenderer | None = None) -> RetailTools:
 def server_for(person: PersonRow | None = tiny_shop.SEATTLE, charts: ChartRenderer | None = None) -> FastMCP:
     """The server, with this person at the other end of stdio."""
     identity = KnownTokens({"token": person.principal} if person else {}, "token")
-    return build_server(
-        retail_tools(charts).specs(), Pipeline(identity.principal, timeout=5), auth=None, version="0.0.0"
-    )
+    return build_server(retail_tools(charts).specs(), Pipeline(identity.caller, timeout=5), auth=None, version="0.0.0")
 
 
 @pytest.fixture(params=["auto", "legacy"])

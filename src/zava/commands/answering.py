@@ -9,13 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import uvicorn
-from fastmcp import FastMCP
-from fastmcp.server.http import StarletteWithLifespan
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 
-from zava.adapters.mcp.disconnect import DisconnectMiddleware
-from zava.adapters.mcp.progress_streams import ProgressStreams
 from zava.adapters.postgres.audit_trail import AuditWriter
 from zava.adapters.postgres.sales_rollup import SalesRollup
 from zava.adapters.web.health import health_routes
@@ -23,19 +17,17 @@ from zava.adapters.web.welcome import welcome_routes
 from zava.commands.audit import auditing
 from zava.commands.database import Database
 from zava.commands.embed import BATCH, embed
+from zava.commands.http_server import http_app, server_config
 from zava.commands.rollup import keep_rolled_up
 from zava.commands.welcome import plain_welcome, sample_shop_welcome
 from zava.commands.welcome_page import welcome_page
 from zava.container import VERSION, Container, new_container
-from zava.core.errors import EmbeddingError, SetupError
+from zava.core.errors import EmbeddingError, SetupError, ZavaError
 from zava.core.model import Backlog
 from zava.core.ports import EmbeddingProvider
 from zava.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-DRAIN_SECONDS = 10
-LOCAL_HOSTS = ["localhost:*", "127.0.0.1:*", "[::1]:*"]
 
 
 def answer_http(settings: Settings, database: Database, listener: socket.socket, url: str) -> None:
@@ -52,43 +44,15 @@ def answer_stdio(settings: Settings, database: Database, token: str | None) -> N
 
 async def _answer_http(container: Container, database: Database, listener: socket.socket, url: str) -> None:
     async with _ready(container, database):
-        server = container.server()
-        app = _http_app(server)
+        settings = container.settings()
+        app = http_app(container.server(), container.identity(), settings.http)
         app.router.routes.extend(health_routes(container.checks()))
         # The page lets anybody be anybody, so it is the sample shop's alone.
         if database.embedded:
-            app.router.routes.extend(welcome_routes(welcome_page(VERSION, url, _program(container.settings()))))
-        config = uvicorn.Config(
-            app, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_SECONDS
-        )
-        print(sample_shop_welcome(url) if database.embedded else plain_welcome(url), flush=True)
+            app.router.routes.extend(welcome_routes(welcome_page(VERSION, url, _program(settings))))
+        config = server_config(app, settings.http)
+        print(sample_shop_welcome(url) if database.embedded else plain_welcome(url, settings.auth.issuer), flush=True)
         await uvicorn.Server(config).serve(sockets=[listener])
-
-
-def _http_app(server: FastMCP) -> StarletteWithLifespan:
-    """Answers in JSON, and in streams where a client asks for progress."""
-
-    def app(*middleware: Middleware, json_response: bool) -> StarletteWithLifespan:
-        return server.http_app(
-            path="/mcp",
-            middleware=[*middleware, Middleware(DisconnectMiddleware)],
-            json_response=json_response,
-            stateless_http=True,
-            host_origin_protection=True,
-            allowed_hosts=LOCAL_HOSTS,
-        )
-
-    streaming = app(json_response=False)
-    answering = app(Middleware(ProgressStreams, streaming), json_response=True)
-    alone = answering.router.lifespan_context
-
-    @asynccontextmanager
-    async def together(starting: Starlette) -> AsyncIterator[None]:
-        async with streaming.router.lifespan_context(streaming), alone(starting):
-            yield
-
-    answering.router.lifespan_context = together
-    return answering
 
 
 def _program(settings: Settings) -> Sequence[str]:
@@ -100,7 +64,21 @@ def _program(settings: Settings) -> Sequence[str]:
 
 async def _answer_stdio(container: Container, database: Database) -> None:
     async with _ready(container, database):
+        await _check_token(container)
         await container.server().run_stdio_async(show_banner=False, log_level="WARNING")
+
+
+async def _check_token(container: Container) -> None:
+    """Refuses to start for nobody, rather than every call."""
+    try:
+        caller = await container.identity().caller()
+    except ZavaError as error:
+        raise SetupError(f"ZAVA_TOKEN cannot be verified: {error}") from None
+    if caller is None:
+        raise SetupError(
+            "ZAVA_TOKEN is nobody's: it may have expired or been revoked, be meant for another server, or belong to "
+            "somebody who was not entered. Set it to a new one."
+        )
 
 
 @asynccontextmanager

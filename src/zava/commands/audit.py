@@ -34,6 +34,8 @@ FOLLOW_EVERY_SECONDS = 1
 LAST_DRAIN_SECONDS = 10
 # Of the room for rows that wait.
 MUCH = 0.5
+# Named by its key_id.
+FORMER_KEY = re.compile(r"\.[0-9a-f]{16}")
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -172,9 +174,11 @@ def _administration(settings: Settings, command: str) -> Iterator[tuple[Database
 
 
 def _keys(settings: Settings, database: Database, former: Sequence[Path]) -> list[AuditKey]:
-    context_key = ContextKey.read(database.access.context_key_file)
-    present = AuditKey.of(context_key, settings.audit.key_file)
-    return [present, *(AuditKey.of(context_key, path) for path in former)]
+    """The key in force, those that the context key had before, which lie beside it, and those that are named."""
+    path = database.access.context_key_file
+    context_key = ContextKey.read(path)
+    replaced = [one for one in path.parent.glob(f"{path.name}.*") if FORMER_KEY.fullmatch(one.suffix)]
+    return [AuditKey.of(context_key, one) for one in (settings.audit.key_file, *replaced, *former)]
 
 
 def _read_anchor(text: str) -> Link:

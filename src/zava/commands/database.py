@@ -1,7 +1,6 @@
 """Opens the database a command works on: the configured one, or the embedded one."""
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -96,10 +95,13 @@ class Database:
         with self.administration() as connection, progress_bar("Sample shop") as report:
             return open_sample_shop(connection, now=datetime.now(UTC), scale=scale, report=report)
 
-    def principals(self) -> dict[str, Principal]:
-        """Who may ask, by token. The sample shop's personas are accepted nowhere but in the embedded database."""
+    def principals(self) -> dict[str, Principal] | None:
+        """Who may ask, by token. The sample shop's personas are accepted nowhere but in the embedded database.
+
+        None for a database of the operator's own, which knows its principals itself.
+        """
         if self.embedded is None:
-            return {}
+            return None
         return {persona.token: Principal(persona.principal_id, persona.name) for persona in PERSONAS}
 
 
@@ -201,6 +203,7 @@ def _connect(dsn: str, whom: str) -> Iterator[psycopg.Connection[Any]]:
 NO_SCHEMA = (
     psycopg.errors.InvalidParameterValue,
     psycopg.errors.InvalidSchemaName,
+    psycopg.errors.UndefinedColumn,
     psycopg.errors.UndefinedFunction,
     psycopg.errors.UndefinedTable,
 )
@@ -224,6 +227,6 @@ def first_line(error: psycopg.Error) -> str:
 def _create_secret(path: Path) -> None:
     try:
         with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(48))
+            file.write(ContextKey.generate().secret.decode())
     except OSError as error:
         raise SetupError(f"The context key {path} cannot be made: {error.strerror}.") from None

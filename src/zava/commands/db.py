@@ -1,7 +1,8 @@
-"""zava db: migrate, status, seed."""
+"""zava db: migrate, status, seed, rotate-key."""
 
+from zava.adapters.postgres.key_rotation import rotate_context_key
 from zava.adapters.postgres.migrate import applied_steps, pending_steps
-from zava.commands.database import open_database
+from zava.commands.database import failures_of, open_database
 from zava.settings import Settings
 
 
@@ -33,4 +34,18 @@ def seed_database(settings: Settings) -> None:
     print(
         f"Added {added.orders:,} orders with {added.items:,} lines; "
         f"the sample shop has lived until {added.generated_until:%Y-%m-%d %H:%M} UTC."
+    )
+
+
+def rotate_key(settings: Settings) -> None:
+    """Changes the key by which the database knows its servers, and names the new one without telling it."""
+    with (
+        open_database(settings) as database,
+        database.administration() as connection,
+        failures_of("zava db rotate-key"),
+    ):
+        key = rotate_context_key(connection, database.access.context_key_file)
+    print(
+        f"{database.access.context_key_file} holds a new key, {key.key_id}. The one before it is good until the next "
+        "rotation. Servers elsewhere need a copy of the file before then."
     )

@@ -4,11 +4,11 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from ipaddress import ip_address
 from types import FrameType
 from typing import NoReturn
 
 from zava.commands.database import Database, open_database
+from zava.commands.exposure import check_exposure
 from zava.core.errors import SetupError
 from zava.settings import Settings
 
@@ -16,13 +16,9 @@ from zava.settings import Settings
 def serve_http(settings: Settings) -> None:
     """Serves MCP over streamable HTTP."""
     _on_stop(_leave)
+    check_exposure(settings)
     host, port = settings.http.host, settings.http.port
-    if not is_loopback(host):
-        raise SetupError(
-            f"Zava is served on a loopback address only, and {host} is not one: nothing yet tells who is who on a "
-            "network. Leave out --host."
-        )
-    url = f"http://{_in_url(host)}:{port}/mcp"
+    url = f"{settings.http.base_url}/mcp"
     with _listen(host, port) as listener, open_database(settings, serving_at=url) as database:
         _prepare(database, settings)
         # The protocol takes a second to load, and a refusal should not.
@@ -36,10 +32,11 @@ def serve_stdio(settings: Settings) -> None:
     _on_stop(_vanish)
     with open_database(settings, serving_at="stdio") as database:
         token = settings.token.get_secret_value() if settings.token else None
-        if token not in database.principals():
+        known = database.principals()
+        if token is None or (known is not None and token not in known):
             raise SetupError(
                 "Over stdio, ZAVA_TOKEN says who asks: set it to a token of the sample shop, such as "
-                "demo-store-seattle. With ZAVA_DATABASE__DSN no token is known yet."
+                "demo-store-seattle; with ZAVA_DATABASE__DSN, to an API token or one of your identity provider's."
             )
         _prepare(database, settings)
         from zava.commands.answering import answer_stdio
@@ -88,16 +85,3 @@ def _listen(host: str, port: int) -> socket.socket:
     # packet of every answer waits 40 ms for an acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

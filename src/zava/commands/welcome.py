@@ -26,12 +26,13 @@ Stop with Ctrl-C.
 """
 
 
-def plain_welcome(url: str) -> str:
-    """The address of a server over a database of the operator's own."""
+def plain_welcome(url: str, issuer: str | None) -> str:
+    """The address of a server over a database of the operator's own, and who is let in."""
+    tokens = f"API tokens, and tokens of {issuer}" if issuer else "API tokens; ZAVA_AUTH__ISSUER adds a provider's"
     return f"""
 Zava is open at {url}
 
-No identities are configured, so every call is refused with 401; /health/ready tells how the server is.
+Accepted are {tokens}. /health/ready tells how the server is.
 Stop with Ctrl-C.
 """
 

@@ -577,3 +577,15 @@ class ProductContent:
     description: str
     content: str
     content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPrincipal:
+    """Somebody whom an administrator has entered, and which tools they may use.
+
+    Attributes:
+        scopes: of tools, such as "sales:read".
+    """
+
+    principal: Principal
+    scopes: frozenset[str]

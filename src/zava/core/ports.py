@@ -18,6 +18,7 @@ from zava.core.model import (
     EmbeddingModel,
     InventoryFindings,
     InventoryQuery,
+    KnownPrincipal,
     Meaning,
     NamedProduct,
     Order,
@@ -32,6 +33,7 @@ from zava.core.model import (
     TrendingProduct,
 )
 from zava.core.observations import AuditedCall, Call
+from zava.core.people import EnteredPerson, GroupRole, IssuedToken, Person, TokenOrder
 from zava.core.periods import Period
 
 
@@ -222,6 +224,50 @@ class EmbeddingRepository(Protocol):
         ...
 
 
+class PrincipalRegistry(Protocol):
+    """Who is entered, and with which API tokens? Asked by an administrator, for one thing that is done whole or not."""
+
+    def stores(self) -> Sequence[str]:
+        """The names of all stores."""
+        ...
+
+    def people(self) -> Sequence[EnteredPerson]:
+        """Everybody who is entered, by name."""
+        ...
+
+    def enter(self, person: Person) -> None:
+        """Enters a person, or changes what is entered of them. Whether they are disabled stays as it is."""
+        ...
+
+    def disable(self, subject: str, *, disabled: bool) -> None:
+        """Makes this person nobody, or somebody again. It acts on their next question."""
+        ...
+
+    def groups(self) -> Sequence[GroupRole]:
+        """Every group that is given something, by name."""
+        ...
+
+    def enter_group(self, group: GroupRole) -> None:
+        """Gives a group a role, in place of what it was given before."""
+        ...
+
+    def remove_group(self, name: str) -> None:
+        """Takes from a group what it was given."""
+        ...
+
+    def tokens(self) -> Sequence[IssuedToken]:
+        """Every API token, in the order of their numbers."""
+        ...
+
+    def issue(self, order: TokenOrder) -> tuple[int, str]:
+        """The number of a new token, and the token itself, which is kept nowhere."""
+        ...
+
+    def revoke(self, token_id: int) -> None:
+        """Makes a token nobody's. It acts on the next call."""
+        ...
+
+
 class EmbeddingProvider(Protocol):
     """What do these texts mean?"""
 
@@ -287,4 +333,16 @@ class Cache(Protocol):
             compute: works it out.
             ttl: seconds for which a new value is kept; None for as long as the cache keeps others.
         """
+        ...
+
+
+class PrincipalDirectory(Protocol):
+    """Who is known?"""
+
+    async def by_subject(self, subject: str) -> KnownPrincipal | None:
+        """Whom the identity provider calls so; None for nobody, and for who is disabled."""
+        ...
+
+    async def by_token(self, token: str) -> KnownPrincipal | None:
+        """Whose API token this is; None when it is nobody's, has expired or was revoked."""
         ...

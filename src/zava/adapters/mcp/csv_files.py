@@ -92,32 +92,43 @@ class CsvFiles:
 
     async def csv(self, principal: Principal, question: str) -> CsvFile:
         """All rows of an answer, up to 100,000, as CSV. The link comes with the answer, for whoever asked."""
-        tool, arguments = self.questions.open(principal, question)
-        spec = next((spec for spec in self.tools if spec.name == tool and tool in TABULAR), None)
-        if spec is None:
-            raise NotFoundError(REFUSAL)
+        spec, arguments = self._asked(principal, question)
         try:
             checked = spec.check(arguments)
         except ValidationError:
             raise NotFoundError(REFUSAL) from None
         async with self.turns.of(principal):
-            table = Table.of(await spec.result(principal, {**checked, **TABULAR[tool]}))
+            table = Table.of(await spec.result(principal, {**checked, **TABULAR[spec.name]}))
             # It takes seconds, for which others must not wait.
             text = await in_thread(lambda: csv_text(table.columns, table.rows))
         note = f"Cut short: these are {len(table.rows):,} rows, and there are more." if table.cut else None
         return CsvFile(text, len(table.rows), note)
 
+    def scope_of(self, principal: Principal, arguments: Arguments) -> str | None:
+        """What one needs to read a file: what the tool needs whose answer it is."""
+        return self._asked(principal, arguments["question"])[0].scope
+
     def spec(self) -> ToolSpec[CsvFile]:
         """All files, as the pipeline takes them."""
-        return ToolSpec(self.csv, title="Answer as CSV", text=lambda file: file.text, sql=self._query)
+        return ToolSpec(
+            self.csv, title="Answer as CSV", scope_of=self.scope_of, text=lambda file: file.text, sql=self._query
+        )
 
     def _query(self, principal: Principal, arguments: Arguments) -> str | None:
         """The free SQL of which a file is asked."""
         try:
-            tool, asked = self.questions.open(principal, str(arguments.get("question")))
+            spec, asked = self._asked(principal, str(arguments.get("question")))
         except NotFoundError:
             return None
-        return next((spec.query(principal, asked) for spec in self.tools if spec.name == tool), None)
+        return spec.query(principal, asked)
+
+    def _asked(self, principal: Principal, question: str) -> tuple[ToolSpec[Any], Arguments]:
+        """The tool that the link asks, and the arguments."""
+        tool, arguments = self.questions.open(principal, question)
+        spec = next((spec for spec in self.tools if spec.name == tool and tool in TABULAR), None)
+        if spec is None:
+            raise NotFoundError(REFUSAL)
+        return spec, arguments
 
 
 def csv_text(columns: Iterable[str], rows: Iterable[Sequence[object]]) -> str:

@@ -16,8 +16,10 @@ from opentelemetry import trace
 from pydantic import ConfigDict, Field, create_model
 
 from zava.adapters.mcp.disconnect import DisconnectedError, cancelled_on_disconnect
+from zava.adapters.mcp.identity import Caller
 from zava.adapters.mcp.progress import REPORT_EVERY, Report, report_progress, reported
 from zava.adapters.mcp.schemas import Json, ShortSchema, schema_of, to_json
+from zava.adapters.mcp.scoped import check_scope
 from zava.adapters.mcp.texts import picture_text
 from zava.core.charts import Picture
 from zava.core.errors import AuthorizationError, ChartError, QueryTimeoutError, ValidationError, ZavaError
@@ -83,12 +85,14 @@ class ToolSpec(Generic[Result]):
     prompts and the completion of arguments are described and called as tools are.
     """
 
-    def __init__(  # noqa: PLR0913 - all that a tool can be
+    def __init__(  # noqa: PLR0913 - all that there is to say of a tool
         self,
         function: Callable[..., Awaitable[Result]],
         *,
         title: str,
         text: Callable[[Result], str],
+        scope: str | None = None,
+        scope_of: Callable[[Principal, Mapping[str, Any]], str | None] | None = None,
         view: str | None = None,
         draw: Callable[[Result], Awaitable[Picture]] | None = None,
         sql: str | Callable[[Principal, Mapping[str, Any]], str | None] | None = None,
@@ -99,6 +103,8 @@ class ToolSpec(Generic[Result]):
             function: of a principal and annotated arguments.
             title: for people.
             text: what the model reads of a result.
+            scope: that callers need; None when everybody may use it.
+            scope_of: the scope that a call needs, where its arguments decide.
             view: URI of the resource that shows results to people; None where there is only the text.
             draw: the result as a picture. With it the tool takes one more argument, "chart".
             sql: the argument that is free SQL, or how it is found among the arguments of a principal's.
@@ -113,6 +119,8 @@ class ToolSpec(Generic[Result]):
             fields[CHART] = (Annotated[bool, Field(description="Add a picture")], False)
         self.name = function.__name__
         self.title = title
+        self.scope = scope
+        self._scope_of = scope_of
         self.view = view
         self.description = inspect.cleandoc(function.__doc__ or "")
         self._function = function
@@ -122,6 +130,10 @@ class ToolSpec(Generic[Result]):
         self._arguments = create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
         self.parameters = self._arguments.model_json_schema(schema_generator=ShortSchema)
         self.output_schema = schema_of(hints["return"])
+
+    def scope_of(self, principal: Principal, arguments: Mapping[str, Any]) -> str | None:
+        """The scope that this call needs, of arguments that were checked."""
+        return self._scope_of(principal, arguments) if self._scope_of else self.scope
 
     def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments as the function takes them.
@@ -174,7 +186,7 @@ class Pipeline:
 
     def __init__(  # noqa: PLR0913 - each is a step
         self,
-        identify: Callable[[], Principal | None],
+        identify: Callable[[], Awaitable[Caller | None]],
         *,
         timeout: float,
         link: Callable[[Principal, str, Mapping[str, Any], Any], Link | None] = lambda *_: None,
@@ -188,7 +200,7 @@ class Pipeline:
         """A pipeline.
 
         Args:
-            identify: the principal of the call that is being handled, or None for nobody.
+            identify: who makes the call that is being handled, or None for nobody.
             timeout: seconds after which a call is given up, whatever it waits for.
             link: where the result of a tool, by name and arguments, is to be had once more.
             report: tells the client how long its call has taken so far.
@@ -198,7 +210,7 @@ class Pipeline:
             audit: writes down what happened; when it raises a ZavaError, there is no answer.
             observers: are told what happened, in the end.
         """
-        self._identify = identify
+        self.identify = identify
         self._timeout = timeout
         self._link = link
         self._report = report
@@ -221,8 +233,10 @@ class Pipeline:
         self, spec: ToolSpec[Any], arguments: Mapping[str, Any], asking: "_Asking"
     ) -> Answer[Any] | Failure:
         try:
-            principal = asking.principal = self._principal()
+            caller = await self._caller()
+            principal = asking.principal = caller.principal
             checked = spec.check(arguments)
+            check_scope(caller, spec.name, spec.scope_of(principal, checked))
             async with self._time_limit():
                 with cancelled_on_disconnect(), reported(self._report, self._report_every):
                     answer = await spec.answer(principal, checked)
@@ -284,11 +298,11 @@ class Pipeline:
                 raise
             raise QueryTimeoutError(f"The answer took longer than {self._timeout:g} seconds. Ask for less.") from None
 
-    def _principal(self) -> Principal:
-        principal = self._identify()
-        if principal is None:
+    async def _caller(self) -> Caller:
+        caller = await self.identify()
+        if caller is None:
             raise AuthorizationError("Nobody is asking: a token is needed.")
-        return principal
+        return caller
 
 
 @dataclass

@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr
 from zava.adapters.mcp.pipeline import Pipeline, ToolSpec
 from zava.adapters.mcp.refusals import answer_or_refuse
 from zava.core.model import Principal
+from zava.core.scopes import SALES_READ
 from zava.core.use_cases.get_store_performance import LONGEST_STORE_NAME
 
 LONGEST_PERIOD = 30
@@ -147,10 +148,10 @@ async def compare_my_stores(
 def prompt_specs() -> tuple[ToolSpec[str], ...]:
     """Every prompt, as the pipeline takes it."""
     return (
-        ToolSpec(daily_brief, title="Daily brief", text=str),
-        ToolSpec(monthly_review, title="Monthly review", text=str),
-        ToolSpec(stock_check, title="Stock check", text=str),
-        ToolSpec(compare_my_stores, title="Compare my stores", text=str),
+        ToolSpec(daily_brief, title="Daily brief", scope=SALES_READ, text=str),
+        ToolSpec(monthly_review, title="Monthly review", scope=SALES_READ, text=str),
+        ToolSpec(stock_check, title="Stock check", scope=SALES_READ, text=str),
+        ToolSpec(compare_my_stores, title="Compare my stores", scope=SALES_READ, text=str),
     )
 
 
@@ -185,6 +186,11 @@ class PipelinePrompt(Prompt):
         prompt._spec = spec
         prompt._pipeline = pipeline
         return prompt
+
+    @property
+    def scope(self) -> str | None:
+        """What a caller needs to have it listed."""
+        return self._spec.scope
 
     async def render(self, arguments: dict[str, Any] | None = None) -> str:
         # Clients send what a person left empty as an empty text.

@@ -24,6 +24,7 @@ from zava.core.metrics import ANALYSIS_METRICS, Unit
 from zava.core.model import Principal, TableSchema
 from zava.core.observations import AuditedCall
 from zava.core.ports import AuditTrail, StoreDirectory
+from zava.core.scopes import SALES_QUERY, SALES_READ
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
 
 LONGEST_TABLE_NAME = 100
@@ -147,11 +148,13 @@ class RetailResources:
         """Every resource, as the pipeline takes it, by its URI. Those with arguments in their URI are templates."""
         return {
             "zava://me": ToolSpec(self.me, title="Who am I?", text=_json),
-            "zava://metrics": ToolSpec(self.metrics, title="Metrics and dimensions", text=_json),
+            "zava://metrics": ToolSpec(self.metrics, title="Metrics and dimensions", scope=SALES_READ, text=_json),
             "zava://stores": ToolSpec(self.stores, title="My stores", text=_json),
             "zava://audit": ToolSpec(self.audit, title="Audit trail", text=_json),
-            "zava://schema/{table}": ToolSpec(self.schema, title="Table schema", text=_json),
-            STORE_PERFORMANCE_VIEW: ToolSpec(self.store_performance_view, title="Store performance", text=str),
+            "zava://schema/{table}": ToolSpec(self.schema, title="Table schema", scope=SALES_QUERY, text=_json),
+            STORE_PERFORMANCE_VIEW: ToolSpec(
+                self.store_performance_view, title="Store performance", scope=SALES_READ, text=str
+            ),
         }
 
 
@@ -189,6 +192,11 @@ class PipelineResource(Resource):
         resource._arguments = arguments or {}
         return resource
 
+    @property
+    def scope(self) -> str | None:
+        """What a caller needs to have it listed."""
+        return self._spec.scope
+
     async def read(self) -> str | ResourceResult:
         return (await answer_or_refuse(self._pipeline, self._spec, self._arguments, uri=str(self.uri))).text
 
@@ -214,6 +222,11 @@ class PipelineTemplate(ResourceTemplate):
         template._spec = spec
         template._pipeline = pipeline
         return template
+
+    @property
+    def scope(self) -> str | None:
+        """What a caller needs to have it listed."""
+        return self._spec.scope
 
     async def create_resource(self, uri: str, params: dict[str, Any]) -> Resource:
         return PipelineResource.of(uri, self._spec, self._pipeline, params)

@@ -18,6 +18,7 @@ from zava.adapters.mcp.disconnect import cancelled_once
 from zava.adapters.mcp.pipeline import Failure, Pipeline, ToolSpec, structured
 from zava.adapters.mcp.prompts import PipelinePrompt
 from zava.adapters.mcp.resources import PipelineResource, PipelineTemplate
+from zava.adapters.mcp.scoped import OwnListings
 from zava.core.not_offered import NOT_OFFERED
 
 NAME = "Zava Retail Analytics"
@@ -51,6 +52,11 @@ class PipelineTool(Tool):
         tool._spec = spec
         tool._pipeline = pipeline
         return tool
+
+    @property
+    def scope(self) -> str | None:
+        """What a caller needs to have it listed."""
+        return self._spec.scope
 
     def get_meta(self) -> dict[str, Any]:
         """Without the tags that FastMCP would add to every listing."""
@@ -109,6 +115,7 @@ def build_server(  # noqa: PLR0913 - all that a client can ask for
         instructions=INSTRUCTIONS,
         version=version,
         auth=auth,
+        middleware=[OwnListings(pipeline.identify)],
         tools=[PipelineTool.of(spec, pipeline) for spec in specs],
         mask_error_details=True,
         dereference_schemas=False,

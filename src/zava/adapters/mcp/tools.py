@@ -30,6 +30,7 @@ from zava.core.metrics import ANALYSIS_METRICS
 from zava.core.model import Principal, TableSchema
 from zava.core.named_products import LONGEST_PRODUCT
 from zava.core.ports import ChartRenderer
+from zava.core.scopes import PRODUCTS_READ, SALES_QUERY, SALES_READ
 from zava.core.use_cases.analyze_sales import (
     LONGEST_VALUE,
     MOST_DIMENSIONS,
@@ -338,6 +339,7 @@ class RetailTools:
             ToolSpec(
                 self.get_store_performance,
                 title="Store performance",
+                scope=SALES_READ,
                 text=performance_text,
                 view=STORE_PERFORMANCE_VIEW,
                 draw=partial(self._draw, chart_performance),
@@ -345,27 +347,38 @@ class RetailTools:
             ToolSpec(
                 self.analyze_sales,
                 title="Sales analysis",
+                scope=SALES_READ,
                 text=analysis_text,
                 draw=partial(self._draw, chart_analysis),
             ),
             ToolSpec(
                 self.compare_stores,
                 title="Store comparison",
+                scope=SALES_READ,
                 text=comparison_text,
                 draw=partial(self._draw, chart_comparison),
             ),
-            ToolSpec(self.semantic_search_products, title="Product search", text=search_text),
-            ToolSpec(self.find_related_products, title="Related products", text=related_text),
-            ToolSpec(self.check_inventory, title="Inventory check", text=inventory_text),
-            ToolSpec(self.find_order, title="Order", text=order_text),
+            ToolSpec(self.semantic_search_products, title="Product search", scope=PRODUCTS_READ, text=search_text),
+            ToolSpec(self.find_related_products, title="Related products", scope=SALES_READ, text=related_text),
+            ToolSpec(self.check_inventory, title="Inventory check", scope=SALES_READ, text=inventory_text),
+            ToolSpec(self.find_order, title="Order", scope=SALES_READ, text=order_text),
             *(
-                [ToolSpec(self.execute_sales_query, title="SQL query", text=query_text, sql="postgresql_query")]
+                [
+                    ToolSpec(
+                        self.execute_sales_query,
+                        title="SQL query",
+                        scope=SALES_QUERY,
+                        text=query_text,
+                        sql="postgresql_query",
+                    )
+                ]
                 if self.query
                 else []
             ),
             ToolSpec(
                 self.get_multiple_table_schemas,
                 title="Table schemas",
+                scope=SALES_QUERY,
                 text=lambda result: schemas_text(result.tables),
             ),
             ToolSpec(self.get_current_utc_date, title="Current UTC date", text=lambda result: str(result.utc_date)),

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
-from zava.adapters.postgres.context import ContextKey
+from zava.adapters.postgres.context import ContextKey, ContextKeyError
 from zava.adapters.postgres.plain_queries import LONGEST_QUERY, plain
+from zava.core.errors import SetupError
 from zava.core.observations import Call
 
 # What a chain begins with, in place of the MAC before.
@@ -33,8 +34,16 @@ class AuditKey:
 
     @classmethod
     def of(cls, context_key: ContextKey, key_file: Path | None) -> Self:
-        """The key in this file; without one, a key that the context key leads to."""
-        return cls((ContextKey.read(key_file) if key_file else context_key).derive("audit trail"))
+        """The key that leads from this file; without one, from the context key.
+
+        Raises:
+            SetupError: the file is no key.
+        """
+        try:
+            source = ContextKey.read(key_file) if key_file else context_key
+        except ContextKeyError as error:
+            raise SetupError(f"The key of the audit trail is of no use. {error}") from None
+        return cls(source.derive("audit trail"))
 
     @cached_property
     def key_id(self) -> str:

@@ -2,6 +2,8 @@
 
 import hashlib
 import hmac
+import os
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -11,6 +13,9 @@ from zava.core.errors import SetupError
 
 LIFETIME_SECONDS = 60
 SHORTEST_SECRET = 32
+NEW_SECRET = 48
+# Of a file's mode: what it lets anybody but its owner do.
+OTHERS = 0o077
 
 
 class ContextKeyError(SetupError):
@@ -28,15 +33,24 @@ class ContextKey:
         """The key in this file.
 
         Raises:
-            ContextKeyError: there is none.
+            ContextKeyError: there is none, or it is open to others than its owner.
         """
         try:
-            secret = path.read_bytes().strip()
+            with path.open("rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                secret = file.read().strip()
         except OSError as error:
             raise ContextKeyError(f"The context key {path} cannot be read: {error.strerror}.") from error
+        if mode & OTHERS:
+            raise ContextKeyError(f"The context key {path} is open to others than its owner: chmod 600 {path}")
         if len(secret) < SHORTEST_SECRET:
             raise ContextKeyError(f"The context key {path} has fewer than {SHORTEST_SECRET} bytes.")
         return cls(secret)
+
+    @classmethod
+    def generate(cls) -> Self:
+        """A new key, which nobody has."""
+        return cls(secrets.token_urlsafe(NEW_SECRET).encode())
 
     @property
     def key_id(self) -> str:

@@ -114,14 +114,14 @@ def migrate(connection: Connection, root: Traversable | None = None, *, reinstal
     Raises:
         MigrationError: an applied step was changed since, or the database stays locked.
     """
-    with _lock(connection):
+    with one_at_a_time(connection):
         applied = {(step.series, step.version): step for step in applied_steps(connection)}
         install = read_steps("install", root)
         due = [step for step in install if reinstall or _is_due(step, applied, may_change=True)]
         done: list[Step] = []
         if due:
             _apply(connection, install[0])
-        with _as_owners(connection):
+        with as_owners(connection):
             if due:
                 _install(connection, install)
                 done += due
@@ -151,7 +151,7 @@ def applied_steps(connection: Connection) -> Sequence[AppliedStep]:
 
 def register_context_key(connection: Connection, key: ContextKey) -> None:
     """Tells the database the key by which it will know its server."""
-    with _as_owners(connection), connection.transaction():
+    with as_owners(connection), connection.transaction():
         connection.execute("SET LOCAL ROLE zava_access")
         known = connection.execute("SELECT FROM access.keys WHERE key_id = %s", [key.key_id]).fetchone()
         if known is None:
@@ -161,7 +161,7 @@ def register_context_key(connection: Connection, key: ContextKey) -> None:
 @contextmanager
 def acting_as(connection: Connection, role: LiteralString) -> Iterator[None]:
     """An administrator's connection with the rights of one of Zava's roles, and no others."""
-    with _as_owners(connection):
+    with as_owners(connection):
         connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
         try:
             yield
@@ -243,8 +243,8 @@ def _record(connection: Connection, step: Step) -> None:
 
 
 @contextmanager
-def _lock(connection: Connection) -> Iterator[None]:
-    """One migration at a time; a second waits its turn and then finds nothing to do."""
+def one_at_a_time(connection: Connection) -> Iterator[None]:
+    """One migration at a time; a second waits its turn and then finds nothing to do. So do changes of the key."""
     connection.execute("SET lock_timeout = '10s'")
     for attempt in _patiently():
         with attempt:
@@ -273,8 +273,8 @@ def _give_up(_: RetryCallState) -> None:
 
 
 @contextmanager
-def _as_owners(connection: Connection) -> Iterator[None]:
-    """An administrator who is no superuser may act as Zava's roles only for the time of the migration."""
+def as_owners(connection: Connection) -> Iterator[None]:
+    """An administrator who is no superuser may act as Zava's roles only for this time."""
     if connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (True,):
         yield
         return

@@ -44,6 +44,9 @@ OPEN: LiteralString = """
 """
 
 
+_back_off = wait_exponential_jitter(multiplier=0.1, max=2, jitter=0.1)
+
+
 @dataclass(frozen=True, eq=False)
 class Question(Generic[Row]):
     """A query, its name, and the dataclass that each of its rows becomes."""
@@ -120,6 +123,23 @@ class PrincipalSessions:
         except psycopg.Error as error:
             raise translate(error, principal, questions[0].sql) from error
 
+    async def ask_as_login(self, parameters: Mapping[str, object], question: Question[Row]) -> list[Row]:
+        """The answer to a question before it is known who asks. The login may call a few functions, and read nothing.
+
+        Raises:
+            ZavaError: what the failure means to the caller.
+        """
+
+        async def ask_once(connection: psycopg.AsyncConnection[Any]) -> list[Row]:
+            async with connection.cursor(row_factory=class_row(question.row)) as cursor:
+                await cursor.execute(question.sql, parameters)
+                return await cursor.fetchall()
+
+        try:
+            return await self._patiently(ask_once)
+        except psycopg.Error as error:
+            raise translate(error, None, question.sql) from error
+
     async def converse(
         self, principal: Principal, conversation: Callable[[psycopg.AsyncConnection[Any], str], Awaitable[Result]]
     ) -> Result:
@@ -130,16 +150,23 @@ class PrincipalSessions:
             UnavailableError: no connection can be made.
             psycopg.Error: PostgreSQL's refusal, or a connection that failed once too often.
         """
+
+        async def converse_once(connection: psycopg.AsyncConnection[Any]) -> Result:
+            return await conversation(connection, self._key.token(principal.principal_id, now=time.time()))
+
+        return await self._patiently(converse_once)
+
+    async def _patiently(self, conversation: Callable[[psycopg.AsyncConnection[Any]], Awaitable[Result]]) -> Result:
         try:
             async for attempt in AsyncRetrying(
                 stop=stop_after_attempt(self._attempts),
-                wait=wait_exponential_jitter(multiplier=0.1, max=2, jitter=0.1),
+                wait=_pause,
                 retry=retry_if_exception(lambda error: is_connection_failure(error) or is_unknown_key(error)),
                 before_sleep=self._recover,
                 reraise=True,
             ):
                 with attempt:
-                    return await self._converse_once(principal, conversation)
+                    return await self._once(conversation)
         except PoolTimeout as error:
             # Either all connections are at work, or none can be made.
             raise BusyError(BUSY) if self._at_work else UnavailableError(UNAVAILABLE) from error
@@ -161,13 +188,11 @@ class PrincipalSessions:
             await connection.execute("ROLLBACK")
         return Answers({question: await cursor.fetchall() for question, cursor in cursors.items()})
 
-    async def _converse_once(
-        self, principal: Principal, conversation: Callable[[psycopg.AsyncConnection[Any], str], Awaitable[Result]]
-    ) -> Result:
+    async def _once(self, conversation: Callable[[psycopg.AsyncConnection[Any]], Awaitable[Result]]) -> Result:
         async with self._pool.connection() as connection:
             self._at_work += 1
             try:
-                return await conversation(connection, self._key.token(principal.principal_id, now=time.time()))
+                return await conversation(connection)
             finally:
                 self._at_work -= 1
                 if connection.info.transaction_status not in (
@@ -183,3 +208,8 @@ class PrincipalSessions:
         logger.warning("Database connection failed, retrying (%d/%d)", state.attempt_number, self._attempts)
         # One lost connection means that its neighbours are lost too: have the pool replace them.
         await self._pool.check()
+
+
+def _pause(state: RetryCallState) -> float:
+    """Seconds until the next attempt. A new key is used at once, since it may be replaced as well."""
+    return 0 if state.outcome and is_unknown_key(state.outcome.exception()) else _back_off(state)

@@ -1,0 +1,2 @@
+-- Which stores are there?
+SELECT name FROM retail.stores ORDER BY name
