@@ -412,6 +412,14 @@ class Trail:
             connection.execute("SET session_replication_role = replica")
             assert connection.execute(statement, {"writer": self.first, **parameters}).rowcount
 
+    def link(self, sequence: int) -> Link:
+        """Of the first writer."""
+        with as_administrator(self.database) as connection:
+            query = "SELECT writer_id, sequence, mac FROM audit.calls WHERE writer_id = %s AND sequence = %s"
+            row = connection.execute(query, [self.first, sequence]).fetchone()
+            assert row
+            return Link(*row)
+
     def end(self, writer_id: UUID) -> Link:
         with as_administrator(self.database) as connection:
             query = (
@@ -529,9 +537,10 @@ def test_an_anchor_of_another_row_is_found(whole: Trail) -> None:
 
 
 def test_an_anchor_in_the_middle_is_compared_too(whole: Trail) -> None:
-    assert whole.broken([Link(whole.first, 2, "0" * 64)]) == [
-        (whole.first, 2, "changed: it is not the row that an anchor names")
-    ]
+    another = Link(whole.first, 2, "0" * 64)
+    for anchors in [another], [another, whole.link(2)], [whole.link(2), another]:
+        assert whole.broken(anchors) == [(whole.first, 2, "changed: it is not the row that an anchor names")]
+    assert whole.broken([whole.link(2)]) == []
 
 
 @pytest.mark.parametrize(("one", "other"), [(1, 2), (2, 3), (2, 5), (4, 5)])

@@ -24,7 +24,11 @@ from zava.adapters.embedded.supervisor import EmbeddedPostgres
 
 CALLS = 1_000
 # All of them wait for their turn at once.
-PATIENT = {"ZAVA_SANDBOX__QUEUE": str(CALLS), "ZAVA_DATABASE__POOL_TIMEOUT": "60"}
+PATIENT = {
+    "ZAVA_SANDBOX__QUEUE": str(CALLS),
+    "ZAVA_DATABASE__POOL_TIMEOUT": "60",
+    "ZAVA_HTTP__MAX_CONNECTIONS": str(2 * CALLS),
+}
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +89,7 @@ def wait_until_drained(server: Server) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.timeout(300)
 def test_killing_the_server_with_a_thousand_calls_in_flight_loses_no_row_of_an_answered_call(
     server: Server, data_dir: Path
 ) -> None:
@@ -109,7 +114,7 @@ def test_killing_the_server_with_a_thousand_calls_in_flight_loses_no_row_of_an_a
 
     asyncio.run(ask_all())
     server.process.wait(timeout=30)
-    assert CALLS // 4 <= len(answered) < CALLS
+    assert CALLS // 4 <= len(answered) < CALLS // 2
     successor = start_server(data_dir)
     wait_until_drained(successor)
     assert successor.stop() == 0

@@ -198,7 +198,9 @@ class _Walk:
     ) -> None:
         self.steps = 0
         self._anchors = anchors
-        self._anchored = {anchor.sequence: anchor.mac for anchor in anchors}
+        self._anchored = defaultdict[int, set[str]](set)
+        for anchor in anchors:
+            self._anchored[anchor.sequence].add(anchor.mac)
         self._connection = connection
         self._keys = keys
         self._end = checkpoint.link if checkpoint else Link(writer_id)
@@ -222,7 +224,7 @@ class _Walk:
             text_mac(key, row.writer_id, row.sequence, row.query_text), row.query_mac or ""
         ):
             raise _BrokenError(row.sequence, "changed: its full text")
-        if not _same(self._anchored.get(row.sequence, row.stored_mac), row.stored_mac):
+        if not self._anchored[row.sequence] <= {row.stored_mac}:
             raise _BrokenError(row.sequence, NOT_ANCHORED)
         self._end = row.link
         self.steps += 1
