@@ -23,6 +23,7 @@ from tests.e2e.conftest import SCALE, Server, free_port, start_server, zava
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 
 CALLS = 1_000
+SEATTLE = "demo-store-seattle"
 # All of them wait for their turn at once.
 PATIENT = {
     "ZAVA_SANDBOX__QUEUE": str(CALLS),
@@ -48,11 +49,11 @@ def server(data_dir: Path) -> Iterator[Server]:
 
 
 async def ask(
-    client: httpx2.AsyncClient, server: Server, tool: str, persona: str = "store-seattle", **arguments: str
+    client: httpx2.AsyncClient, server: Server, tool: str, token: str = SEATTLE, **arguments: str
 ) -> dict[str, Any]:
     response = await client.post(
         server.url,
-        headers={"Authorization": f"Bearer demo-{persona}", "Accept": "application/json, text/event-stream"},
+        headers={"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"},
         json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}},
     )
     response.raise_for_status()
@@ -63,10 +64,10 @@ def text_of(result: dict[str, Any]) -> str:
     return str(result["content"][0]["text"])
 
 
-def asked(server: Server, tool: str, persona: str = "store-seattle", **arguments: str) -> dict[str, Any]:
+def asked(server: Server, tool: str, token: str = SEATTLE, **arguments: str) -> dict[str, Any]:
     async def once() -> dict[str, Any]:
         async with httpx2.AsyncClient(timeout=30) as client:
-            return await ask(client, server, tool, persona, **arguments)
+            return await ask(client, server, tool, token, **arguments)
 
     return asyncio.run(once())
 
@@ -211,7 +212,7 @@ def test_what_callers_wrote_is_nowhere_unless_full_texts_are_kept(data_dir: Path
 
 
 def test_head_office_reads_the_trail_and_an_operator_looks_at_it(server: Server, data_dir: Path) -> None:
-    asked(server, "execute_sales_query", "store-tacoma", postgresql_query="SELECT 4711 AS tacomas")
+    asked(server, "execute_sales_query", "demo-store-tacoma", postgresql_query="SELECT 4711 AS tacomas")
     wait_until_drained(server)
     here = ("--data-dir", str(data_dir))
     shown = zava("audit", "tail", "--principal", "Store manager Tacoma", *here)
@@ -254,11 +255,11 @@ def test_the_client_says_who_it_is_in_both_eras_of_the_protocol(server: Server, 
 def test_tampering_is_told_and_pruning_leaves_what_can_be_verified(server: Server, data_dir: Path) -> None:
     here = ("--data-dir", str(data_dir))
     for _ in range(3):
-        asked(server, "get_current_utc_date", "store-redmond")
+        asked(server, "get_current_utc_date", "demo-store-redmond")
     wait_until_drained(server)
     pruned = zava("audit", "prune", "--older-than", "0m", *here)
     assert re.fullmatch(r"Took away [\d,]+ rows from before .* UTC\.\n", pruned.stdout)
-    asked(server, "get_current_utc_date", "store-redmond")
+    asked(server, "get_current_utc_date", "demo-store-redmond")
     wait_until_drained(server)
     whole = verified(data_dir)
     assert (whole.returncode, "rows of" in whole.stdout) == (0, True)
@@ -308,6 +309,12 @@ def test_a_configured_database_is_not_served_unaudited_by_accident(data_dir: Pat
         )
         settings["ZAVA_DATABASE__WRITER_DSN"] = writer
         assert "ok    calls audited\n" in zava("doctor", **settings).stdout
+        commands = settings | {"ZAVA_DATABASE__ADMIN_DSN": postgres.dsn(database="zava")}
+        zava("principals", "add", "till", "--name", "Till", "--role", "store_manager", "--stores", "Tacoma", **commands)
+        (token,) = re.findall(r"zava_\S+", zava("token", "create", "--principal", "till", **commands).stdout)
         server = start_server(data_dir, **settings)
-        assert len(list((tmp_path / "spool").glob("*.lock"))) == 1
+        asked(server, "execute_sales_query", token, postgresql_query="SELECT 1 AS one")
         assert server.stop() == 0
+        shown = zava("audit", "tail", "--principal", "Till", **commands)
+        assert re.search(r"allowed .* Till .* execute_sales_query .* Tacoma\n    SELECT \? AS one", shown.stdout)
+        assert zava("audit", "verify", **commands).returncode == 0

@@ -107,6 +107,7 @@ async def test_each_row_continues_the_chain_of_its_writer(tmp_path: Path) -> Non
             assert row.sequence == number
             assert row.mac(KEY, previous) == mac
             assert row.mac(AuditKey(b"another"), previous) != mac
+            assert row.mac(KEY, "1" * 64) != mac
             previous = mac
         assert spool.end == Link(spool.end.writer_id, 3, previous)
 

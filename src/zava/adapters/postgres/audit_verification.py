@@ -224,7 +224,7 @@ class _Walk:
             text_mac(key, row.writer_id, row.sequence, row.query_text), row.query_mac or ""
         ):
             raise _BrokenError(row.sequence, "changed: its full text")
-        if not self._anchored[row.sequence] <= {row.stored_mac}:
+        if not self._anchored.get(row.sequence, set()) <= {row.stored_mac}:
             raise _BrokenError(row.sequence, NOT_ANCHORED)
         self._end = row.link
         self.steps += 1
