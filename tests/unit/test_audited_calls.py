@@ -22,7 +22,9 @@ from zava.adapters.mcp.server import build_server
 from zava.adapters.mcp.tools import CurrentDate
 from zava.commands.audit import printable_lines
 from zava.core.observations import AuditedCall, Coverage
+from zava.core.performance import PerformanceMonitor, QueryShape
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
+from zava.core.use_cases.report_performance import ReportPerformance
 
 TOLD = Implementation(name="Claude\x1b[31m\nDesktop", version="1.2.3")
 
@@ -30,10 +32,15 @@ TOLD = Implementation(name="Claude\x1b[31m\nDesktop", version="1.2.3")
 def client_of(person: PersonRow, trail: FakeAuditTrail, mode: str = "auto") -> Client[FastMCPTransport]:
     """Everything that the server can tell of the audit trail, with this person at the other end."""
     identity = KnownTokens({"token": person.principal}, "token")
+    directory = FakeStoreDirectory()
+    monitor = PerformanceMonitor(lambda run: QueryShape(run.name), datetime(2026, 4, 1, tzinfo=UTC), process=41)
+    resources = RetailResources(
+        directory, GetMultipleTableSchemas(FakeSchemaCatalog()), ReportPerformance(directory, monitor), trail
+    )
     server = build_server(
         (),
         Pipeline(identity.caller, timeout=5, client=client_of_call, cover=coverage, audit=trail.append),
-        resources=RetailResources(FakeStoreDirectory(), GetMultipleTableSchemas(FakeSchemaCatalog()), trail).specs(),
+        resources=resources.specs(),
         auth=None,
         version="0.0.0",
     )

@@ -106,6 +106,10 @@ class AuditSpool:
             os.close(self._lock)
             self._lock = None
 
+    def figures(self) -> dict[str, int]:
+        """How many rows are waiting and written, and how many calls were refused, for those who count."""
+        return {"waiting": self.waiting, "written": self.written, "refused": self.refused}
+
     async def append(self, call: Call, stores: tuple[str, ...] | None) -> None:
         """Writes down a call, before its answer leaves.
 
