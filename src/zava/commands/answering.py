@@ -13,6 +13,7 @@ import uvicorn
 
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.audit_trail import AuditWriter
+from zava.adapters.postgres.query_shapes import text_of
 from zava.adapters.postgres.sales_rollup import SalesRollup
 from zava.adapters.telemetry.call_context import add_call_context
 from zava.adapters.telemetry.setup import open_telemetry
@@ -65,7 +66,7 @@ def telemetry_of(settings: Settings, access: DatabaseAccess) -> AbstractContextM
         os.environ,
         DatabaseServer(*access.server()),
         version=VERSION,
-        query_text=settings.telemetry.query_text,
+        text_of=text_of if settings.telemetry.query_text else None,
     )
 
 
