@@ -203,7 +203,7 @@ def test_the_sql_of_queries_is_told_only_when_a_setting_asks_for_it_and_paramete
     ("sql", "text"),
     [
         ("SELECT 'hunter2'", "SELECT ?"),
-        ("SELECT E'hunter2'' || $$hunter2$$ || 'x'", "SELECT ? || ? || ?"),
+        (r"SELECT E'hunter2\'' || $$hunter2$$ || 'x'", "SELECT ? || ? || ?"),
         ("SELECT 1 -- hunter2", "SELECT ?"),
         ("SELECT /* hunter2 /* hunter2 */ hunter2 */ 1", "SELECT ?"),
         ('SELECT 1 AS "a -- hunter2"', 'SELECT ? AS "?"'),
