@@ -81,6 +81,9 @@ MARGIN_SECONDS = 5
 # A query that takes its server process down with it must not be sent again and again.
 SANDBOX_ATTEMPTS = 2
 
+# Where more of the room for audited calls is taken, they have waited for long.
+AUDIT_BACKLOG = 0.5
+
 # Of one principal: a file takes 150 MB while it is made, and one of nested JSON 600 MB.
 FILES_AT_ONCE = 2
 FILES_WAITING = 2
@@ -191,6 +194,10 @@ def _audit(access: DatabaseAccess, trail: AuditTrail) -> Audit:
     return trail.append if access.audit_dir else unaudited
 
 
+def _spool(access: DatabaseAccess, spool: AuditSpool) -> AuditSpool | None:
+    return spool if access.audit_dir else None
+
+
 def _if_enabled(enabled: bool, query: ExecuteSalesQuery) -> ExecuteSalesQuery | None:  # noqa: FBT001
     return query if enabled else None
 
@@ -218,7 +225,10 @@ def _spans(
 
 
 def _checks(
-    inspection: DatabaseInspection, providers: Sequence[EmbeddingProvider], breaker: CircuitBreakingEmbeddings | None
+    inspection: DatabaseInspection,
+    providers: Sequence[EmbeddingProvider],
+    breaker: CircuitBreakingEmbeddings | None,
+    spool: AuditSpool | None,
 ) -> dict[str, Check]:
     """What readiness looks at, by the name of the part."""
 
@@ -228,6 +238,12 @@ def _checks(
         if breaker and breaker.is_open:
             raise UnfitError("the embedding provider fails, and is left alone for a while")
 
+    async def written_down() -> None:
+        if spool and spool.filled > AUDIT_BACKLOG:
+            raise UnfitError(
+                f"{spool.waiting:,} calls wait for the database, and {spool.filled:.0%} of their room is taken"
+            )
+
     return {
         "database": _state(inspection.reachable, UNHEALTHY),
         "schema_version": _state(inspection.schema_version, UNHEALTHY),
@@ -235,6 +251,8 @@ def _checks(
         "catalogs": _state(inspection.catalogs, DEGRADED),
         # Without it products are found by words.
         "embeddings": _state(found_by_meaning, DEGRADED),
+        # When its room is full, calls are refused.
+        "audit": _state(written_down, DEGRADED),
     }
 
 
@@ -465,6 +483,7 @@ class Container(containers.DeclarativeContainer):
             openai=breaker,
             none=providers.Object(None),
         ),
+        providers.Callable(_spool, access, audit_spool),
     )
 
 

@@ -144,6 +144,7 @@ def test_health_tells_each_part(shop: Server) -> None:
             "row_security": "healthy",
             "catalogs": "healthy",
             "embeddings": "healthy",
+            "audit": "healthy",
         },
     }
 

@@ -350,3 +350,16 @@ def test_the_key_is_derived_from_the_context_key_or_from_a_file_of_its_own(tmp_p
     own = AuditKey.of(context_key, tmp_path / "key")
     assert own.key_id != derived.key_id
     assert "secret" not in repr(own)
+
+
+async def test_a_spool_says_how_much_of_its_room_waits_and_that_it_is_free_again(tmp_path: Path) -> None:
+    database = Database()
+    with spool_in(tmp_path, most_bytes=10_000) as spool:
+        assert spool.filled == 0
+        await append(spool, 3)
+        before = spool.filled
+        assert 0.05 < before < 0.5
+        await append(spool, 3)
+        assert spool.filled == pytest.approx(2 * before, rel=0.05)
+        await spool.drain(database.send)
+        assert spool.filled == 0

@@ -110,6 +110,11 @@ class AuditSpool:
         """How many rows are waiting and written, and how many calls were refused, for those who count."""
         return {"waiting": self.waiting, "written": self.written, "refused": self.refused}
 
+    @property
+    def filled(self) -> float:
+        """The part of the room that is taken by what waits; at 1 there is none for another call."""
+        return (self._complete_bytes + self._open_segment.size) / self._most_bytes
+
     async def append(self, call: Call, stores: tuple[str, ...] | None) -> None:
         """Writes down a call, before its answer leaves.
 
