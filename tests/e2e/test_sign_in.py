@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
 
 import httpx2
 import pytest
@@ -45,7 +46,9 @@ def company(folder: Path) -> Iterator[Company]:
     with EmbeddedPostgres(data_dir) as postgres, provider.running():
         settings = {
             "ZAVA_DATABASE__DSN": postgres.dsn(user="zava_app", password=postgres.secret("zava_app")),
+            "ZAVA_DATABASE__WRITER_DSN": postgres.dsn(user="zava_writer", password=postgres.secret("zava_writer")),
             "ZAVA_DATABASE__ADMIN_DSN": postgres.dsn(),
+            "ZAVA_AUDIT__SPOOL_DIR": str(folder / "spool"),
             "ZAVA_DATABASE__CONTEXT_KEY_FILE": str(postgres.secret_file("context-key")),
             "ZAVA_AUTH__ISSUER": ISSUER,
             "ZAVA_AUTH__JWKS_URL": provider.url,
@@ -82,6 +85,15 @@ def me(server: Server, token: str) -> tuple[str, int]:
     return told["name"], len(told["stores"])
 
 
+def audited(company: Company, principal: str) -> str:
+    """The latest calls of somebody, as soon as the audit trail has one."""
+    for _ in range(50):
+        if shown := company.run("audit", "tail", "--principal", principal, "--tool", "execute_sales_query"):
+            return shown
+        time.sleep(0.2)
+    return ""
+
+
 def test_who_was_entered_sees_their_own_stores(company: Company, server: Server) -> None:
     assert me(server, company.token("ada")) == ("Ada", 1)
     assert me(server, company.token("boss")) == ("Boss", 8)
@@ -107,6 +119,8 @@ def test_a_group_lets_its_members_in_but_none_who_is_disabled(company: Company, 
     asked = call("execute_sales_query", {"postgresql_query": "SELECT count(*) FROM retail.stores"}, HANDSHAKE_ERA)
     answer = ask(server, company.token("eve", groups=groups), asked).json()["result"]
     assert answer["structuredContent"]["rows"] == [[2]]
+    eve = str(uuid5(uuid5(NAMESPACE_URL, ISSUER), "eve"))
+    assert "count(*) FROM retail.stores" in audited(company, eve)
     company.run("groups", "remove", "managers")
     time.sleep(1)
     assert ask(server, company.token("eve", groups=groups)).status_code == 401
