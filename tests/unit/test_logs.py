@@ -201,10 +201,11 @@ def test_zava_may_debug_and_libraries_which_would_write_what_clients_send_may_no
     assert line.endswith(" - zava.adapters - DEBUG - what Zava does")
 
 
-def test_requests_to_a_provider_are_not_told_one_by_one_unless_they_fail(capsys: pytest.CaptureFixture[str]) -> None:
+def test_requests_are_not_told_one_by_one_unless_they_fail(capsys: pytest.CaptureFixture[str]) -> None:
     with bare_root():
         configure_log(LogSettings(level="INFO"))
         logging.getLogger("httpx2").info("HTTP Request: POST https://shop.example/v1/embeddings")
+        logging.getLogger("mcp.server.streamable_http").info("Terminating session: None")
         logging.getLogger("httpx2").warning("slow")
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(" - httpx2 - WARNING - slow")

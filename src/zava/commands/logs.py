@@ -22,7 +22,7 @@ FORMER_FILES = 5
 OWNER_ONLY = 0o600
 
 # They have a line for each request, which would say nothing, and cut through progress bars.
-CHATTY = ("httpx2", "fastmcp")
+CHATTY = ("httpx2", "fastmcp", "mcp.server.streamable_http")
 
 
 def escaped(text: str) -> str:
