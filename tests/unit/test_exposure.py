@@ -31,6 +31,7 @@ def test_the_sample_shop_is_for_nobody_else(host: str) -> None:
         check_exposure(settings)
     for setting in (
         "ZAVA_DATABASE__DSN",
+        "ZAVA_DATABASE__WRITER_DSN",
         "ZAVA_AUTH__ISSUER",
         "ZAVA_AUTH__JWKS_URL",
         "ZAVA_HTTP__TLS_KEY_FILE",

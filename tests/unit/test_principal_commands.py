@@ -8,7 +8,7 @@ from tests.fakes import FakePrincipalRegistry
 from zava.commands.groups import remove
 from zava.commands.principals import add, change, enter_all
 from zava.commands.tables import print_table
-from zava.commands.tokens import order_of, revoke
+from zava.commands.tokens import order_of, reservations, revoke
 from zava.core.errors import SetupError
 from zava.core.people import GroupRole, Person, TokenOrder, with_rights, without_rights
 
@@ -96,3 +96,14 @@ def test_a_table_is_told_line_by_line_and_nothing_in_it_steers_a_terminal(capsys
     assert len(lines) == 3
     assert lines[1].startswith(r"\x1b[31m[bold]x[/bold]  Seattle, Seattle")
     assert lines[1].count("Seattle") == 60
+
+
+def test_a_token_that_will_not_do_all_it_was_made_for_is_told_so() -> None:
+    person = Person("a", "Ann", "head_office", scopes=frozenset({"sales:read"}))
+    wide = order_of("a", "", "30d", ["sales:read", "sales:query"], NOW)
+    assert list(reservations(wide, person, embedded=False)) == [
+        "Ann lacks sales:query, and so does the token; `zava principals grant` gives it."
+    ]
+    (embedded,) = reservations(order_of("a", "", "30d", [], NOW), person, embedded=True)
+    assert embedded.startswith("The embedded shop is served to the people of the sample shop alone")
+    assert not list(reservations(order_of("a", "", "30d", ["sales:read"], NOW), person, embedded=False))

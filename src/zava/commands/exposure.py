@@ -6,7 +6,8 @@ from zava.settings import Settings, is_loopback
 EMBEDDED = (
     "Zava serves {host} only where it knows who asks, and the tokens of the sample shop are known to everybody.\n"
     "Leave out --host, or set up a database of your own:\n"
-    "  ZAVA_DATABASE__DSN, ZAVA_DATABASE__CONTEXT_KEY_FILE   your PostgreSQL\n"
+    "  ZAVA_DATABASE__DSN, ZAVA_DATABASE__WRITER_DSN, ZAVA_DATABASE__CONTEXT_KEY_FILE\n"
+    "                                                        your PostgreSQL; docs/operations.md makes it ready\n"
     "  ZAVA_AUTH__ISSUER, ZAVA_AUTH__JWKS_URL                your identity provider; API tokens need none\n"
     "  ZAVA_HTTP__PUBLIC_URL                                 where clients reach the server\n"
     "  ZAVA_HTTP__TLS_CERTIFICATE_FILE, ZAVA_HTTP__TLS_KEY_FILE\n"

@@ -1,14 +1,14 @@
 """zava token: API tokens of machines."""
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 
 from zava.commands.principals import registry_of
 from zava.commands.queries import printable
 from zava.commands.tables import print_table
 from zava.core.errors import SetupError
-from zava.core.people import LONGEST_NAME, IssuedToken, TokenOrder, check_names, expiry, find_person
+from zava.core.people import LONGEST_NAME, IssuedToken, Person, TokenOrder, check_names, expiry, find_person
 from zava.core.ports import PrincipalRegistry
 from zava.core.scopes import SCOPES
 from zava.settings import Settings
@@ -20,14 +20,16 @@ def create_token(settings: Settings, subject: str, name: str, expires: str, scop
     """Prints a new token, this once, and nothing else on standard output."""
     order = order_of(subject, name, expires, scopes, datetime.now(UTC))
     with registry_of(settings, "zava token create") as registry:
-        principal = find_person(subject, registry.people()).person.name
+        person = find_person(subject, registry.people()).person
         token_id, token = registry.issue(order)
     print(token)
     print(
-        f"Token {token_id} for {printable(principal)}, good until {_moment(order.expires_at)}. It is shown this once: "
-        f"keep it where secrets are kept. `zava token revoke {token_id}` ends it.",
+        f"Token {token_id} for {printable(person.name)}, good until {_moment(order.expires_at)}. It is shown this "
+        f"once: keep it where secrets are kept. `zava token revoke {token_id}` ends it.",
         file=sys.stderr,
     )
+    for reservation in reservations(order, person, embedded=settings.database.dsn is None):
+        print(printable(reservation), file=sys.stderr)
 
 
 def list_tokens(settings: Settings) -> None:
@@ -57,6 +59,14 @@ def order_of(subject: str, name: str, expires: str, scopes: Collection[str], now
         raise SetupError(f"The name of a token must be at most {LONGEST_NAME} printable characters.")
     check_names("scope", scopes, SCOPES)
     return TokenOrder(subject, name, frozenset(scopes) or None, expiry(expires, now))
+
+
+def reservations(order: TokenOrder, person: Person, *, embedded: bool) -> Iterator[str]:
+    """Why a token will not do all that it was made for."""
+    if lacking := sorted((order.scopes or frozenset()) - person.scopes):
+        yield f"{person.name} lacks {', '.join(lacking)}, and so does the token; `zava principals grant` gives it."
+    if embedded:
+        yield "The embedded shop is served to the people of the sample shop alone, and not to whoever has this token."
 
 
 def revoke(registry: PrincipalRegistry, token_id: int) -> str:
