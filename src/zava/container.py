@@ -1,5 +1,6 @@
 """Who is given what. The only module that knows the injector; read it from top to bottom."""
 
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -42,6 +43,7 @@ from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory
 from zava.adapters.web.health import DEGRADED, HEALTHY, UNHEALTHY, Check
+from zava.core.fairness import Fairness, Rate, Work
 from zava.core.model import MOST_FILE_ROWS, EmbeddingModel, Principal
 from zava.core.ports import EmbeddingProvider
 from zava.core.turns import Turns
@@ -68,11 +70,13 @@ MARGIN_SECONDS = 5
 # A query that takes its server process down with it must not be sent again and again.
 SANDBOX_ATTEMPTS = 2
 
-# Of one principal: a file takes 150 MB while it is made, and one of nested JSON 600 MB.
-FILES_AT_ONCE = 2
-FILES_WAITING = 2
-# One may take some hundred megabytes while it is made.
+# A file takes 150 MB while it is made, and one of nested JSON 600 MB.
 FILES_IN_ALL = 4
+# A client sends some requests for each call: it greets, lists, and asks again.
+REQUESTS_PER_CALL = 3
+# One process draws them, one after the other; an answer does not wait longer for its picture.
+CHARTS_IN_ALL = 1
+CHART_PATIENCE_SECONDS = 10
 
 
 def _now() -> datetime:
@@ -158,8 +162,35 @@ def _identity(admission: Admission) -> str:
 
 def _timeout(settings: Settings) -> float:
     longest = max(settings.database.statement_timeout, settings.sandbox.statement_timeout)
-    # A query of a caller's own may wait for its turn, then for a connection.
-    return 2 * settings.database.pool_timeout + longest + MARGIN_SECONDS
+    # A call may wait for its turn, then for a connection.
+    return settings.limits.patience + settings.database.pool_timeout + longest + MARGIN_SECONDS
+
+
+def _request_rate(settings: Settings) -> Rate:
+    limits = settings.limits
+    return Rate(REQUESTS_PER_CALL * limits.calls_per_second, REQUESTS_PER_CALL * limits.burst)
+
+
+def _fairness(settings: Settings) -> Fairness:
+    limits = settings.limits
+    half = (os.cpu_count() or 1) // 2
+    slots = limits.heavy_slots or max(1, half)
+
+    def turns(in_all: int, at_once: int, patience: float = limits.patience) -> Turns:
+        return Turns(in_all, at_once, limits.queue, limits.queue_in_all, patience)
+
+    # Where there is more than one slot, nobody has all of them: what runs cannot be interrupted for somebody else.
+    heavy = turns(slots, max(1, slots - 1))
+    files = turns(FILES_IN_ALL, max(1, FILES_IN_ALL - 1))
+    return Fairness(
+        Rate(limits.calls_per_second, limits.burst),
+        {
+            Work.QUESTION: [turns(settings.database.pool_max_size, limits.concurrency or max(2, half))],
+            Work.SQL: [heavy],
+            Work.FILE: [files, heavy],
+            Work.CHART: [turns(CHARTS_IN_ALL, CHARTS_IN_ALL, CHART_PATIENCE_SECONDS)],
+        },
+    )
 
 
 def _if_enabled(enabled: bool, query: ExecuteSalesQuery) -> ExecuteSalesQuery | None:  # noqa: FBT001
@@ -288,12 +319,6 @@ class Container(containers.DeclarativeContainer):
     sandbox = providers.Singleton(
         PostgresSandbox, sandbox_sessions, catalog, providers.Callable(_limits, settings.provided.sandbox)
     )
-    turns = providers.Singleton(
-        Turns,
-        settings.provided.sandbox.concurrency,
-        settings.provided.sandbox.queue,
-        settings.provided.database.pool_timeout,
-    )
 
     get_store_performance = providers.Singleton(GetStorePerformance, directory, sales, now)
     analyze_sales = providers.Singleton(AnalyzeSales, directory, sales, products, now)
@@ -313,7 +338,7 @@ class Container(containers.DeclarativeContainer):
     find_order = providers.Singleton(FindOrder, directory, orders)
     get_multiple_table_schemas = providers.Singleton(GetMultipleTableSchemas, catalog)
 
-    execute_sales_query = providers.Singleton(ExecuteSalesQuery, sandbox, turns)
+    execute_sales_query = providers.Singleton(ExecuteSalesQuery, sandbox)
 
     tools = providers.Singleton(
         RetailTools,
@@ -339,7 +364,7 @@ class Container(containers.DeclarativeContainer):
         query=providers.Callable(
             _if_enabled,
             settings.provided.sandbox.enabled,
-            providers.Singleton(ExecuteSalesQuery, sandbox, turns, for_file=True),
+            providers.Singleton(ExecuteSalesQuery, sandbox, for_file=True),
         ),
     )
     questions = providers.Singleton(SignedQuestions, providers.Callable(ContextKey.derive, key, "csv links"), now)
@@ -347,20 +372,20 @@ class Container(containers.DeclarativeContainer):
         CsvFiles,
         file_tools.provided.specs.call(),
         questions,
-        providers.Singleton(
-            Turns, FILES_AT_ONCE, FILES_WAITING, settings.provided.database.pool_timeout, in_all=FILES_IN_ALL
-        ),
     )
 
     resources = providers.Singleton(RetailResources, directory, get_multiple_table_schemas)
     completions = providers.Singleton(RetailCompletions, directory, products, catalog)
 
+    request_rate = providers.Singleton(_request_rate, settings)
+    fairness = providers.Singleton(_fairness, settings)
     pipeline = providers.Singleton(
         Pipeline,
         identity.provided.caller,
         timeout=providers.Callable(_timeout, settings),
         link=csv_files.provided.link,
         cover=providers.Object(coverage),
+        fairness=fairness,
         observers=call_observers,
     )
     server = providers.Singleton(

@@ -161,7 +161,7 @@ async def test_an_error_of_the_core_keeps_its_code_and_its_words(
     retryable: bool,  # noqa: FBT001
 ) -> None:
     outcome = await failure(failing(error))
-    assert outcome == Failure(code, error.message, retryable)
+    assert outcome == Failure(code, error.message, retryable, error.details)
     assert outcome.text == f"{code}: {error.message}"
 
 

@@ -12,6 +12,7 @@ from zava.settings import (
     EmbeddedSettings,
     EmbeddingSettings,
     HttpSettings,
+    LimitSettings,
     LogSettings,
     SandboxSettings,
     SearchSettings,
@@ -244,6 +245,7 @@ def test_settings_cannot_be_changed_once_they_are_read(group: str, setting: str)
         Settings,
         DatabaseSettings,
         SandboxSettings,
+        LimitSettings,
         EmbeddedSettings,
         EmbeddingSettings,
         SearchSettings,
@@ -257,7 +259,7 @@ def test_every_setting_and_every_group_says_what_it_is_for(group: type[BaseModel
     assert group.__doc__
     silent = {name for name, field in group.model_fields.items() if not field.description}
     assert silent == (
-        {"database", "sandbox", "embedded", "embedding", "search", "comparison", "http", "auth", "log"}
+        {"database", "sandbox", "limits", "embedded", "embedding", "search", "comparison", "http", "auth", "log"}
         if group is Settings
         else set()
     )

@@ -1,0 +1,44 @@
+"""Whole requests of somebody who sends far too many are refused before the protocol has any work with them."""
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from zava.adapters.mcp.identity import CallerToken
+from zava.core.errors import BusyError
+from zava.core.fairness import Rate
+
+
+class RequestRate:
+    """ASGI middleware behind the authentication: answers 429 with Retry-After to whoever sends too many requests.
+
+    A call that comes too often gets an answer that a model can read. That costs nearly as much as any other, though, and
+    listings and pings are no calls.
+    """
+
+    def __init__(self, app: ASGIApp, rate: Rate) -> None:
+        """Bounds the requests of each principal.
+
+        Args:
+            app: answers.
+            rate: of requests.
+        """
+        self._app = app
+        self._rate = rate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        access = getattr(scope.get("user"), "access_token", None)
+        if isinstance(access, CallerToken):
+            try:
+                self._rate.take(access.caller.principal)
+            except BusyError as error:
+                await _refused(error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _refused(error: BusyError) -> JSONResponse:
+    return JSONResponse(
+        {"error": "too_many_requests", "error_description": error.message},
+        status_code=429,
+        headers={"Retry-After": str(error.retry_after)},
+    )
