@@ -43,7 +43,7 @@ from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory
 from zava.adapters.web.health import DEGRADED, HEALTHY, UNHEALTHY, Check
-from zava.core.fairness import Fairness, Rate, Work
+from zava.core.fairness import Fairness, Rate, Requests, Work
 from zava.core.model import MOST_FILE_ROWS, EmbeddingModel, Principal
 from zava.core.ports import EmbeddingProvider
 from zava.core.turns import Turns
@@ -74,6 +74,8 @@ SANDBOX_ATTEMPTS = 2
 FILES_IN_ALL = 4
 # A client sends some requests for each call: it greets, lists, and asks again.
 REQUESTS_PER_CALL = 3
+# A principal waits in one queue, or in two; more requests would be refused when they come to them, at a higher price.
+QUEUES = 2
 # One process draws them, one after the other; an answer does not wait longer for its picture.
 CHARTS_IN_ALL = 1
 CHART_PATIENCE_SECONDS = 10
@@ -166,9 +168,10 @@ def _timeout(settings: Settings) -> float:
     return settings.limits.patience + settings.database.pool_timeout + longest + MARGIN_SECONDS
 
 
-def _request_rate(settings: Settings) -> Rate:
+def _requests(settings: Settings) -> Requests:
     limits = settings.limits
-    return Rate(REQUESTS_PER_CALL * limits.calls_per_second, REQUESTS_PER_CALL * limits.burst)
+    rate = Rate(REQUESTS_PER_CALL * limits.calls_per_second, REQUESTS_PER_CALL * limits.burst)
+    return Requests(rate, QUEUES * max(1, limits.queue))
 
 
 def _fairness(settings: Settings) -> Fairness:
@@ -377,7 +380,7 @@ class Container(containers.DeclarativeContainer):
     resources = providers.Singleton(RetailResources, directory, get_multiple_table_schemas)
     completions = providers.Singleton(RetailCompletions, directory, products, catalog)
 
-    request_rate = providers.Singleton(_request_rate, settings)
+    requests = providers.Singleton(_requests, settings)
     fairness = providers.Singleton(_fairness, settings)
     pipeline = providers.Singleton(
         Pipeline,

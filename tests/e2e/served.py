@@ -22,7 +22,7 @@ from zava.adapters.mcp.prompts import prompt_specs
 from zava.adapters.mcp.questions import SignedQuestions
 from zava.adapters.mcp.server import build_server
 from zava.commands.http_server import http_app, server_config
-from zava.core.fairness import Fairness, Rate
+from zava.core.fairness import Fairness, Requests
 from zava.core.model import KnownPrincipal
 from zava.core.scopes import SCOPES
 from zava.settings import HttpSettings
@@ -99,9 +99,9 @@ def serving(
     settings: HttpSettings | None = None,
     *,
     fairness: Fairness = UNBOUNDED,
-    rate: Rate = UNBOUNDED.rate,
+    requests: Requests | None = None,
 ) -> Iterator[Served]:
-    """The server over the tiny shop, for these callers, of whom each has this share and this rate of requests."""
+    """The server over the tiny shop, for these callers, of whom each has this share, and sends so many requests."""
     tools = retail_tools()
     files = CsvFiles(tools.specs(), SignedQuestions(b"of the tests", lambda: NOW))
     server = build_server(
@@ -113,7 +113,9 @@ def serving(
         version="0.0.0",
     )
     settings = settings or HttpSettings()
-    uvicorn_server = uvicorn.Server(server_config(http_app(server, identity, settings, rate), settings))
+    uvicorn_server = uvicorn.Server(
+        server_config(http_app(server, identity, settings, requests or Requests(UNBOUNDED.rate, 1_000)), settings)
+    )
     with socket.create_server(("127.0.0.1", 0), backlog=600) as listener:
         port = listener.getsockname()[1]
         thread = threading.Thread(target=lambda: asyncio.run(uvicorn_server.serve(sockets=[listener])))

@@ -83,7 +83,7 @@ async def test_all_together_have_a_limit_too_and_who_gives_up_leaves_it_free() -
     turns = turns_of(patience=0.01)
     async with turns.of(SEATTLE):
         for _ in range(2):
-            with pytest.raises(BusyError, match="of others"):
+            with pytest.raises(BusyError, match="Too many questions are being answered"):
                 await turns.of(TACOMA).__aenter__()
     async with turns.of(TACOMA):
         pass
@@ -105,11 +105,26 @@ async def test_some_of_everybody_together_wait_and_any_more_are_refused_at_once(
     await shop.closes()
 
 
-async def test_who_is_refused_learns_when_to_try_again() -> None:
-    async with (turns := turns_of(waiting=0)).of(SEATTLE):
-        with pytest.raises(BusyError) as caught:
-            await turns.of(SEATTLE).__aenter__()
-    assert caught.value.details == {"retry_after": 2}
+@pytest.mark.parametrize(("seconds", "retry_after"), [(0, 1), (3.2, 10), (100, 60)])
+async def test_who_is_refused_learns_when_those_that_wait_will_have_had_their_turns(
+    seconds: float, retry_after: int
+) -> None:
+    shop = Shop(turns_of(waiting=3))
+    # As long as a turn took of late.
+    shop.turns._seconds = seconds  # noqa: SLF001 - a test has no time to wait for it
+    await shop.asks(*[SEATTLE] * 4)
+    with pytest.raises(BusyError) as caught:
+        await shop.turns.of(SEATTLE).__aenter__()
+    assert caught.value.details == {"retry_after": retry_after}
+    await shop.closes()
+
+
+async def test_how_long_a_turn_takes_is_learnt_from_the_last_ones() -> None:
+    turns = turns_of()
+    for _ in range(3):
+        async with turns.of(SEATTLE):
+            await asyncio.sleep(0.02)
+    assert 0 < turns._seconds < 1  # noqa: SLF001 - what refusals are reckoned from
 
 
 async def test_who_waits_too_long_is_refused_and_leaves_the_queue() -> None:

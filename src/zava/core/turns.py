@@ -1,6 +1,8 @@
 """Whose turn is it? One principal cannot keep the others waiting."""
 
 import asyncio
+import math
+import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +12,9 @@ from uuid import UUID
 from zava.core.errors import BusyError
 from zava.core.model import Principal
 
-RETRY_AFTER_SECONDS = 2
+LONGEST_RETRY_AFTER = 60
+# How much of what the last turn took counts for what the next ones will take.
+LAST_TURN = 0.2
 
 
 @dataclass
@@ -38,6 +42,8 @@ class Turns:
     # When principals had their last turn: how many turns there had been before.
     _last: dict[UUID, int] = field(default_factory=dict)
     _given: int = 0
+    # How long a turn takes, of late.
+    _seconds: float = 0
 
     @asynccontextmanager
     async def of(self, principal: Principal) -> AsyncIterator[None]:
@@ -51,9 +57,11 @@ class Turns:
             self._give(asking)
         else:
             await self._wait(asking)
+        started = time.monotonic()
         try:
             yield
         finally:
+            self._seconds += LAST_TURN * (time.monotonic() - started - self._seconds)
             self._take_back(asking)
 
     def _free(self, asking: UUID) -> bool:
@@ -61,13 +69,13 @@ class Turns:
         return self._under_way.total() < self.in_all and self._under_way[asking] < self.at_once
 
     async def _wait(self, asking: UUID) -> None:
-        queue = self._queues.get(asking, ())
-        if len(queue) >= self.waiting:
+        own = len(self._queues.get(asking, ()))
+        if own >= self.waiting:
             raise BusyError(
                 "Too many such questions of yours are being answered already. Wait for one of them, then try again.",
-                RETRY_AFTER_SECONDS,
+                self._retry_after(own, min(self.at_once, self.in_all)),
             )
-        if sum(map(len, self._queues.values())) >= self.waiting_in_all:
+        if self._waiting() >= self.waiting_in_all:
             raise self._busy()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queues.setdefault(asking, deque()).append(turn)
@@ -115,4 +123,14 @@ class Turns:
             del self._queues[asking]
 
     def _busy(self) -> BusyError:
-        return BusyError("Too many questions of others are being answered. Try again in a moment.", RETRY_AFTER_SECONDS)
+        return BusyError(
+            "Too many questions are being answered already. Try again in a moment.",
+            self._retry_after(self._waiting(), self.in_all),
+        )
+
+    def _waiting(self) -> int:
+        return sum(map(len, self._queues.values()))
+
+    def _retry_after(self, before: int, at_once: int) -> int:
+        """Seconds until so many that wait already have had their turns, as far as one can tell."""
+        return max(1, min(math.ceil(before * self._seconds / at_once), LONGEST_RETRY_AFTER))
