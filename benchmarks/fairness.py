@@ -200,8 +200,8 @@ def run(url: str, rounds: int, seconds: float, *, rude: bool) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", default="0.1")
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=6)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=12)
     parser.add_argument("--rude", action="store_true", help="ask again at once, whatever a refusal says")
     arguments = parser.parse_args()
     with served(arguments.scale) as url:
