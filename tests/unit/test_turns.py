@@ -187,7 +187,8 @@ async def test_a_turn_is_given_back_when_its_work_fails_or_is_cancelled() -> Non
         pass
 
 
-async def test_who_goes_away_in_the_moment_of_their_turn_passes_it_on() -> None:
+@pytest.mark.parametrize("goes_first", [True, False])
+async def test_who_goes_away_in_the_moment_of_their_turn_passes_it_on(*, goes_first: bool) -> None:
     turns = turns_of()
     begun: list[Principal] = []
 
@@ -199,6 +200,8 @@ async def test_who_goes_away_in_the_moment_of_their_turn_passes_it_on() -> None:
         gone = asyncio.create_task(ask(TACOMA))
         other = asyncio.create_task(ask(PEOPLE[0]))
         await settle()
+        if goes_first:
+            gone.cancel()
     # Its turn has been given, and it has not run since.
     gone.cancel()
     await other

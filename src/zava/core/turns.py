@@ -38,7 +38,7 @@ class Turns:
     waiting_in_all: int
     patience: float
     _under_way: Counter[UUID] = field(default_factory=Counter)
-    _queues: dict[UUID, deque[asyncio.Future[None]]] = field(default_factory=dict)
+    _queues: dict[UUID, deque[asyncio.Event]] = field(default_factory=dict)
     # When principals had their last turn: how many turns there had been before.
     _last: dict[UUID, int] = field(default_factory=dict)
     _given: int = 0
@@ -77,13 +77,14 @@ class Turns:
             )
         if self._waiting() >= self.waiting_in_all:
             raise self._busy()
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # Set when it is given. A future would be cancelled with whoever waits for it, and could not be given then.
+        turn = asyncio.Event()
         self._queues.setdefault(asking, deque()).append(turn)
         try:
             async with asyncio.timeout(self.patience):
-                await turn
+                await turn.wait()
         except BaseException as error:
-            if turn.done() and not turn.cancelled():
+            if turn.is_set():
                 # It was given while its owner went away.
                 self._take_back(asking)
             else:
@@ -114,9 +115,9 @@ class Turns:
         turn = self._queues[first][0]
         self._leave(first, turn)
         self._give(first)
-        turn.set_result(None)
+        turn.set()
 
-    def _leave(self, asking: UUID, turn: asyncio.Future[None]) -> None:
+    def _leave(self, asking: UUID, turn: asyncio.Event) -> None:
         queue = self._queues[asking]
         queue.remove(turn)
         if not queue:
