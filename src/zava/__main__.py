@@ -1,6 +1,5 @@
 """The command line. Each command imports what it needs, so that --help and --version answer at once."""
 
-import logging
 import os
 import sys
 from importlib.metadata import version
@@ -12,6 +11,8 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from pydantic_settings import SettingsError
 
+from zava.commands.clients import ClientName
+from zava.commands.logs import configure_log
 from zava.core.errors import SetupError
 from zava.settings import Settings
 
@@ -37,6 +38,11 @@ Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative=""
 Subject = Annotated[str, Parameter(help="What the identity provider calls them.")]
 Rights = Annotated[list[str], Parameter(help="Grants and scopes, as in `personal sales:query`.", negative="")]
 Scale = Annotated[float | None, Parameter(help="Size of the sample shop when it is made; 0 is an empty shop.")]
+What = Annotated[
+    str,
+    Parameter(help="business, stores, products, customers, orders, returns, inventory or targets; or the folder."),
+]
+RowsFile = Annotated[Path | None, Parameter(help="Its name ends in .csv or .jsonl.")]
 
 
 @app.command
@@ -118,12 +124,90 @@ def embed(
     embed_products(settings, batch, index=index)
 
 
+@app.command(name="import")
+def import_(  # noqa: PLR0913 - each is an option
+    what: What,
+    file: RowsFile = None,
+    /,
+    *,
+    data_dir: DataDir = None,
+    skip_bad: Annotated[bool, Parameter(help="Import the other rows when some are rejected.", negative="")] = False,
+    delete_missing: Annotated[
+        bool, Parameter(help="Remove what the file does not have, of its stores and days.", negative="")
+    ] = False,
+    trial: Annotated[bool, Parameter(help="Check everything, and import nothing.", negative="")] = False,
+    column: Annotated[
+        list[str] | None, Parameter(help="FIELD=NAME: the column of a field, where it has another name.", negative="")
+    ] = None,
+    rejected: Annotated[Path | None, Parameter(help="Where rejected rows are written; a folder for a folder.")] = None,
+) -> None:
+    """Import a CSV or JSON lines file, or a folder of them, into a shop of your own."""
+    from zava.commands.importing import ImportOptions, import_files
+
+    renamed = {}
+    for pair in column or []:
+        field, _, name = pair.partition("=")
+        if not name:
+            raise SetupError(f"--column {pair} says no name: write FIELD=NAME.")
+        renamed[field] = name
+    options = ImportOptions(skip_bad, delete_missing, trial, renamed, rejected)
+    import_files(_settings(embedded={"data_dir": data_dir}), what, file, options)
+
+
 @app.command
-def doctor(*, data_dir: DataDir = None) -> None:
+def export(what: What, file: RowsFile = None, /, *, data_dir: DataDir = None) -> None:
+    """Export the shop to a CSV or JSON lines file, or to a folder of them, as it can be imported."""
+    from zava.commands.exporting import export_files
+
+    export_files(_settings(embedded={"data_dir": data_dir}), what, file)
+
+
+@app.command
+def client(
+    name: Annotated[ClientName, Parameter(help="Which client.")],
+    /,
+    *,
+    transport: Annotated[Literal["http", "stdio"] | None, Parameter(help="How it connects.")] = None,
+    host: Annotated[str | None, Parameter(help="Address of the server.")] = None,
+    port: Annotated[int | None, Parameter(help="Port of the server.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Print the configuration of an MCP client, for whoever ZAVA_TOKEN says, or a store manager of the sample shop."""
+    from zava.commands.clients import show_client
+
+    settings = _settings(http={"host": host, "port": port}, embedded={"data_dir": data_dir})
+    show_client(settings, name, transport)
+
+
+@app.command
+def doctor(
+    *,
+    data_dir: DataDir = None,
+    telemetry: Annotated[
+        bool, Parameter(help="Only send a trace, a metric and a log, and say whether they arrive.", negative="")
+    ] = False,
+) -> None:
     """Check everything Zava needs, and say what to do about the rest."""
+    if telemetry:
+        from zava.commands.telemetry import examine_telemetry
+
+        _settings()
+        sys.exit(examine_telemetry(os.environ))
     from zava.commands.doctor import examine
 
     sys.exit(examine(_settings(embedded={"data_dir": data_dir})))
+
+
+@app.command
+def stats(
+    *,
+    url: Annotated[str | None, Parameter(help="Of the server; http://127.0.0.1:8000/mcp by default.")] = None,
+    as_json: Annotated[bool, Parameter("--json", help="As JSON, for programs.", negative="")] = False,
+) -> None:
+    """Show how long calls and queries have taken in a server that runs, as ZAVA_TOKEN may see it."""
+    from zava.commands.stats import show_stats
+
+    show_stats(_settings(), url, as_json=as_json)
 
 
 @queries.default
@@ -323,11 +407,7 @@ def _settings(**groups: dict[str, Any]) -> Settings:
             f"ZAVA_{'__'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
         )
         raise SetupError(f"these settings cannot be used: {problems}") from None
-    logging.basicConfig(
-        level=settings.log.level, format="%(asctime)s - %(name)s - %(levelname)s - %(message)s", stream=sys.stderr
-    )
-    # A line for each request to a provider would say nothing, and cut through progress bars.
-    logging.getLogger("httpx2").setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[settings.log.level]))
+    configure_log(settings.log)
     return settings
 
 

@@ -4,8 +4,9 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from dependency_injector import containers, providers
@@ -22,12 +23,13 @@ from zava.adapters.mcp.coverage import coverage
 from zava.adapters.mcp.csv_files import CsvFiles
 from zava.adapters.mcp.identity import AuthorizationServer, DirectoryCallers, KnownTokens
 from zava.adapters.mcp.json_web_tokens import JsonWebTokens, TokenRules
-from zava.adapters.mcp.pipeline import Pipeline
+from zava.adapters.mcp.pipeline import Pipeline, ToolSpec
 from zava.adapters.mcp.prompts import prompt_specs
 from zava.adapters.mcp.questions import SignedQuestions
 from zava.adapters.mcp.recent_principals import RecentPrincipals
 from zava.adapters.mcp.resources import RetailResources
 from zava.adapters.mcp.server import build_server
+from zava.adapters.mcp.server_spans import ServerSpans
 from zava.adapters.mcp.signing_keys import SigningKeys, fetch_from
 from zava.adapters.mcp.tools import RetailTools
 from zava.adapters.postgres.access import DatabaseAccess
@@ -35,16 +37,21 @@ from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.inspection import DatabaseInspection, UnfitError
 from zava.adapters.postgres.inventory import PostgresInventoryRepository
 from zava.adapters.postgres.orders import PostgresOrderRepository
+from zava.adapters.postgres.plans import QueryPlans
 from zava.adapters.postgres.principals import PostgresPrincipalDirectory
 from zava.adapters.postgres.products import PostgresProductRepository
+from zava.adapters.postgres.query_log import QueryLog
+from zava.adapters.postgres.query_shapes import shape_of
 from zava.adapters.postgres.sales import PostgresSalesRepository
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory
+from zava.adapters.telemetry.telemetry import Telemetry
 from zava.adapters.web.health import DEGRADED, HEALTHY, UNHEALTHY, Check
 from zava.core.fairness import Fairness, Rate, Requests, Work
 from zava.core.model import MOST_FILE_ROWS, EmbeddingModel, Principal
+from zava.core.performance import PerformanceMonitor
 from zava.core.ports import EmbeddingProvider
 from zava.core.turns import Turns
 from zava.core.use_cases.analyze_sales import AnalyzeSales
@@ -55,6 +62,7 @@ from zava.core.use_cases.find_order import FindOrder
 from zava.core.use_cases.find_related_products import FindRelatedProducts
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
 from zava.core.use_cases.get_store_performance import GetStorePerformance
+from zava.core.use_cases.report_performance import ReportPerformance
 from zava.core.use_cases.semantic_search_products import SemanticSearchProducts
 from zava.settings import EmbeddingSettings, SandboxSettings, Settings, listed
 
@@ -113,7 +121,12 @@ def _embedding_provider(settings: Settings) -> str:
     return settings.embedding.provider
 
 
-def _openai(settings: EmbeddingSettings) -> "OpenAIEmbeddings":
+def _embedding_service(settings: EmbeddingSettings) -> str:
+    """Whom the provider openai asks, as the semantic conventions name it."""
+    return "azure.ai.openai" if settings.azure_endpoint else "openai"
+
+
+def _openai(settings: EmbeddingSettings, telemetry: Telemetry) -> "OpenAIEmbeddings":
     # Its library takes half a second to load, which nobody without a key should wait for.
     from zava.adapters.embeddings.openai import BatchLimits, OpenAIEmbeddings, OpenAIServer  # noqa: PLC0415
 
@@ -127,7 +140,13 @@ def _openai(settings: EmbeddingSettings) -> "OpenAIEmbeddings":
     )
     limits = BatchLimits(settings.batch_size, settings.max_text_bytes, settings.max_batch_bytes)
     model = EmbeddingModel(settings.model, settings.dimensions)
-    return OpenAIEmbeddings(server, model, limits, send_dimensions=settings.send_dimensions)
+    return OpenAIEmbeddings(
+        server,
+        model,
+        limits,
+        send_dimensions=settings.send_dimensions,
+        observe_tokens=partial(telemetry.observe_tokens, _embedding_service(settings), model.name),
+    )
 
 
 def _authorization_server(settings: Settings) -> AuthorizationServer | None:
@@ -213,6 +232,15 @@ def _state(inspect: Callable[[], Awaitable[None]], otherwise: str) -> Check:
     return check
 
 
+def _spans(
+    telemetry: Telemetry, tools: Sequence[ToolSpec[Any]], prompts: Sequence[ToolSpec[str]]
+) -> ServerSpans | None:
+    if telemetry.tracer is None or telemetry.request_duration is None:
+        return None
+    names = [spec.name for spec in tools], [spec.name for spec in prompts]
+    return ServerSpans(telemetry.tracer, telemetry.request_duration, *names)
+
+
 def _checks(
     inspection: DatabaseInspection, providers: Sequence[EmbeddingProvider], breaker: CircuitBreakingEmbeddings | None
 ) -> dict[str, Check]:
@@ -242,9 +270,7 @@ class Container(containers.DeclarativeContainer):
     admission = providers.Dependency(instance_of=Admission)
 
     now = providers.Object(_now)
-    # Who is told of every query to the database, and of every call.
-    query_observers = providers.List()
-    call_observers = providers.List()
+    telemetry = providers.Dependency(instance_of=Telemetry, default=Telemetry())
     pool = providers.Singleton(
         _pool,
         settings,
@@ -254,6 +280,28 @@ class Container(containers.DeclarativeContainer):
     )
     sandbox_pool = providers.Singleton(_sandbox_pool, settings, access)
     key = providers.Factory(ContextKey.read, access.provided.context_key_file)
+
+    monitor = providers.Singleton(
+        PerformanceMonitor,
+        shape_of,
+        providers.Callable(_now),
+        providers.Callable(os.getpid),
+        slow_seconds=settings.provided.log.slow_seconds,
+    )
+    # Nobody is told of what these ask.
+    plans = providers.Singleton(
+        QueryPlans,
+        providers.Singleton(PrincipalSessions, pool, key.provider),
+        providers.Singleton(PrincipalSessions, sandbox_pool, key.provider),
+        settings.provided.sandbox.max_rows,
+    )
+    query_log = providers.Singleton(QueryLog, plans.provided.plan_of, slow_seconds=settings.provided.log.slow_seconds)
+    # Who is told of every query to the database, and of every call.
+    query_observers = providers.List(
+        monitor.provided.see_query, query_log.provided.see, telemetry.provided.observe_query
+    )
+    call_observers = providers.List(monitor.provided.see_call, telemetry.provided.observe_call)
+
     sessions = providers.Singleton(
         PrincipalSessions,
         pool,
@@ -291,14 +339,18 @@ class Container(containers.DeclarativeContainer):
     )
 
     cache = providers.Singleton(InMemoryCache)
+    embedding_cache = telemetry.provided.cache.call(cache, "embeddings")
     local_embeddings = providers.Singleton(LocalEmbeddings)
-    openai_embeddings = providers.Singleton(_openai, settings.provided.embedding)
+    openai_embeddings = providers.Singleton(_openai, settings.provided.embedding, telemetry)
     breaker = providers.Singleton(
         CircuitBreakingEmbeddings,
-        openai_embeddings,
+        telemetry.provided.embeddings.call(
+            openai_embeddings, providers.Callable(_embedding_service, settings.provided.embedding)
+        ),
         settings.provided.embedding.breaker_threshold,
         settings.provided.embedding.breaker_seconds,
     )
+    observed_local_embeddings = telemetry.provided.embeddings.call(local_embeddings, "local")
     embedding_provider = providers.Callable(_embedding_provider, settings)
     # The first is the operator's choice. The local one serves what it has embedded until another has done it all.
     embedding_sources = providers.Selector(
@@ -309,10 +361,10 @@ class Container(containers.DeclarativeContainer):
     )
     embedding_providers = providers.Selector(
         embedding_provider,
-        local=providers.List(providers.Singleton(CachedEmbeddings, local_embeddings, cache)),
+        local=providers.List(providers.Singleton(CachedEmbeddings, observed_local_embeddings, embedding_cache)),
         openai=providers.List(
-            providers.Singleton(CachedEmbeddings, breaker, cache),
-            providers.Singleton(CachedEmbeddings, local_embeddings, cache),
+            providers.Singleton(CachedEmbeddings, breaker, embedding_cache),
+            providers.Singleton(CachedEmbeddings, observed_local_embeddings, embedding_cache),
         ),
         none=providers.List(),
     )
@@ -377,7 +429,8 @@ class Container(containers.DeclarativeContainer):
         questions,
     )
 
-    resources = providers.Singleton(RetailResources, directory, get_multiple_table_schemas)
+    report_performance = providers.Singleton(ReportPerformance, directory, monitor)
+    resources = providers.Singleton(RetailResources, directory, get_multiple_table_schemas, report_performance)
     completions = providers.Singleton(RetailCompletions, directory, products, catalog)
 
     requests = providers.Singleton(_requests, settings)
@@ -389,18 +442,21 @@ class Container(containers.DeclarativeContainer):
         link=csv_files.provided.link,
         cover=providers.Object(coverage),
         fairness=fairness,
+        within=telemetry.provided.within,
         observers=call_observers,
     )
+    prompts = providers.Callable(prompt_specs)
     server = providers.Singleton(
         build_server,
         tools.provided.specs.call(),
         pipeline,
         resources=resources.provided.specs.call(),
-        prompts=providers.Callable(prompt_specs),
+        prompts=prompts,
         completions=completions.provided.spec.call(),
         files=csv_files.provided.spec.call(),
         auth=identity,
         version=VERSION,
+        spans=providers.Callable(_spans, telemetry, tools.provided.specs.call(), prompts),
     )
     checks = providers.Singleton(
         _checks,
@@ -420,6 +476,7 @@ def new_container(
     access: DatabaseAccess,
     principals: Mapping[str, Principal] | None = None,
     stdio_token: str | None = None,
+    telemetry: Telemetry | None = None,
 ) -> Container:
     """The application over this database, for these people.
 
@@ -428,5 +485,11 @@ def new_container(
         access: the database.
         principals: who may ask, by token; None when the database says so.
         stdio_token: who asks over stdio.
+        telemetry: is told what happens; None for nobody.
     """
-    return Container(settings=settings, access=access, admission=Admission(principals, stdio_token))
+    return Container(
+        settings=settings,
+        access=access,
+        admission=Admission(principals, stdio_token),
+        telemetry=telemetry or Telemetry(),
+    )

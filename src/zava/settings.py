@@ -372,13 +372,30 @@ class AuthSettings(BaseModel):
 
 
 class LogSettings(BaseModel):
-    """ZAVA_LOG__…: what is written to standard error."""
+    """ZAVA_LOG__…: what is written to standard error, and to a file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     level: Annotated[
         str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
     ] = "INFO"
+    format: Annotated[
+        Literal["text", "json"], Field(description="text: a line an event. json: an object an event.")
+    ] = "text"
+    file: Annotated[Path | None, Field(description="A file that the log goes to as well.")] = None
+    slow_seconds: Annotated[
+        Seconds, Field(description="Seconds from which on a call or a query is slow; the log has such queries.")
+    ] = 1
+
+
+class TelemetrySettings(BaseModel):
+    """ZAVA_TELEMETRY__…: what is told over OTLP. Where to, and the rest, say the standard variables OTEL_…."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    query_text: Annotated[
+        bool, Field(description="Whether the spans of queries carry their SQL, without its literals.")
+    ] = False
 
 
 class Settings(BaseSettings):
@@ -398,6 +415,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     auth: AuthSettings = AuthSettings()
     log: LogSettings = LogSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     token: Annotated[
         SecretStr | None, Field(description="Who asks over stdio, where there is no header to say so.")
     ] = None

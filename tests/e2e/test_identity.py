@@ -323,6 +323,11 @@ def test_known_keys_serve_for_an_hour_when_the_provider_fails(world: World, trou
     assert world.server.post(API_TOKEN).status_code == 200
 
 
+def test_more_than_keys_is_not_read(world: World) -> None:
+    world.provider.body = world.provider.document() + b" " * 300_000
+    assert world.server.post(world.provider.token()).status_code == 503
+
+
 def test_the_server_recovers_with_its_provider(world: World) -> None:
     world.provider.status = 500
     assert world.server.post(world.provider.token()).status_code == 503

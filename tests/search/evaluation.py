@@ -19,7 +19,7 @@ from zava.adapters.embeddings.cached import CachedEmbeddings
 from zava.adapters.embeddings.english import english_words
 from zava.adapters.embeddings.local import LocalEmbeddings
 from zava.adapters.postgres.embeddings import PostgresEmbeddingRepository
-from zava.adapters.postgres.products import PostgresProductRepository, vector_text
+from zava.adapters.postgres.products import PostgresProductRepository, vector
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.core.use_cases.embed_products import EmbedProducts
 from zava.core.use_cases.semantic_search_products import MEANING_AND_WORDS, SemanticSearchProducts
@@ -106,7 +106,7 @@ async def embedded_catalogue() -> AsyncIterator[Search]:
                         INNER JOIN retail.products USING (product_id)
                         ORDER BY embedding <=> %s::vector, product_id LIMIT %s
                         """,
-                        [vector_text(embedding), SHOWN],
+                        [vector(embedding), SHOWN],
                     )
                     yield "vector", [sku for (sku,) in nearest]
                     yield "words", [match.product.sku for match in words.products]

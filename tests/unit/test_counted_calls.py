@@ -14,7 +14,7 @@ from mcp_types import PromptReference
 from tests import tiny_shop
 from tests.callers import always
 from tests.fakes import STORES_QUERY, FakeProductRepository, FakeSchemaCatalog, FakeStoreDirectory
-from tests.unit.test_tools import retail_tools
+from tests.unit.test_tools import NOW, retail_tools
 from zava.adapters.mcp.completions import RetailCompletions
 from zava.adapters.mcp.pipeline import UNBOUNDED, Pipeline
 from zava.adapters.mcp.prompts import prompt_specs
@@ -24,8 +24,10 @@ from zava.adapters.postgres.access import DatabaseAccess
 from zava.container import new_container
 from zava.core.errors import BusyError
 from zava.core.fairness import Fairness, Rate, Requests, Work
+from zava.core.performance import PerformanceMonitor, QueryShape
 from zava.core.turns import Turns
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
+from zava.core.use_cases.report_performance import ReportPerformance
 from zava.settings import LimitSettings, Settings
 
 InMemory = Client[FastMCPTransport]
@@ -37,10 +39,11 @@ PERFORMANCE = {"period": "2026-03"}
 def client_of(fairness: Fairness) -> InMemory:
     """A client of Ada's."""
     directory, catalog = FakeStoreDirectory(), FakeSchemaCatalog()
+    performance = ReportPerformance(directory, PerformanceMonitor(lambda run: QueryShape(run.name), NOW, process=41))
     server = build_server(
         retail_tools().specs(),
         Pipeline(always(ADA), timeout=5, fairness=fairness),
-        resources=RetailResources(directory, GetMultipleTableSchemas(catalog)).specs(),
+        resources=RetailResources(directory, GetMultipleTableSchemas(catalog), performance).specs(),
         prompts=prompt_specs(),
         completions=RetailCompletions(directory, FakeProductRepository(), catalog).spec(),
         auth=None,

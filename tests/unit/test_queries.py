@@ -53,13 +53,13 @@ def test_what_a_terminal_cannot_show_is_written_out() -> None:
 
 
 def test_before_its_time_is_up_only_an_operator_stops_a_query() -> None:
-    error = cancelled("SELECT 1", 14.9, 15)
+    error = cancelled(14.9, 15)
     assert isinstance(error, QueryStoppedError)
-    assert (error.code, error.retryable, error.query) == ("QUERY_STOPPED", False, "SELECT 1")
+    assert (error.code, error.retryable) == ("QUERY_STOPPED", False)
     assert error.message.startswith("The query was stopped by an operator. Narrow it")
 
 
 def test_when_its_time_is_up_a_query_is_told_how_long_it_ran() -> None:
-    error = cancelled("SELECT 1", 15.0, 15)
+    error = cancelled(15.0, 15)
     assert isinstance(error, QueryTimeoutError)
     assert error.message.startswith("The query was stopped after 15.0 seconds. Narrow it")

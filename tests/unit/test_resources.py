@@ -5,6 +5,7 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -38,13 +39,16 @@ from zava.core.analysis import DIMENSIONS
 from zava.core.errors import UnavailableError
 from zava.core.metrics import ANALYSIS_METRICS
 from zava.core.model import Directory, Principal, TableSchema
+from zava.core.performance import PerformanceMonitor, QueryShape
 from zava.core.periods import NAMES
 from zava.core.ports import SchemaCatalog, StoreDirectory
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
+from zava.core.use_cases.report_performance import ReportPerformance
 
 InMemory = Client[FastMCPTransport]
 
-RESOURCES = ["zava://me", "zava://metrics", "zava://stores"]
+NOW = datetime(2026, 3, 16, 20, tzinfo=UTC)
+RESOURCES = ["zava://me", "zava://metrics", "zava://stores", "zava://performance"]
 VIEW = "ui://zava/store-performance"
 SCHEMA = "zava://schema/{table}"
 PROMPTS = ["daily_brief", "monthly_review", "stock_check", "compare_my_stores"]
@@ -94,10 +98,13 @@ def server_for(
 def with_all(
     identity: KnownTokens, directory: StoreDirectory, catalog: SchemaCatalog, seconds: float, *, http: bool = False
 ) -> FastMCP:
+    monitor = PerformanceMonitor(lambda run: QueryShape(run.name), NOW, process=41)
     return build_server(
         (),
-        Pipeline(identity.caller, timeout=seconds),
-        resources=RetailResources(directory, GetMultipleTableSchemas(catalog)).specs(),
+        Pipeline(identity.caller, timeout=seconds, observers=[monitor.see_call]),
+        resources=RetailResources(
+            directory, GetMultipleTableSchemas(catalog), ReportPerformance(directory, monitor)
+        ).specs(),
         prompts=prompt_specs(),
         completions=RetailCompletions(directory, FakeProductRepository(), catalog).spec(),
         auth=identity if http else None,
@@ -219,6 +226,15 @@ async def test_a_store_has_its_region_and_the_day_it_opened(client: InMemory) ->
     }
 
 
+async def test_the_performance_of_this_server_is_told_in_seconds(client: InMemory) -> None:
+    await read(client, "zava://me")
+    told = await read(client, "zava://performance")
+    assert (told["since"], told["process"], told["slow_seconds"]) == ("2026-03-16T20:00:00+00:00", 41, 1.0)
+    (call,) = told["calls"]
+    assert (call["tool"], call["figures"]["count"]) == ("me", 1)
+    assert 0 < call["figures"]["max"] < 5
+
+
 async def test_every_metric_and_dimension_is_defined(client: InMemory) -> None:
     definitions = await read(client, "zava://metrics")
     assert definitions == {
@@ -314,9 +330,11 @@ async def test_an_unknown_error_has_a_reference_and_stays_in_the_log(caplog: pyt
         assert re.fullmatch(
             f"INTERNAL_ERROR: Internal server error in {where}, reference [0-9a-f]{{32}}", error.message
         )
-        assert error.message.removeprefix("INTERNAL_ERROR: ") in caplog.messages
+        who, reference = tiny_shop.SEATTLE.principal.principal_id, error.message.split()[-1]
+        assert f"Internal server error in {where} for {who}, reference {reference}" in caplog.messages
         assert "hunter2" not in str(error)
-    assert "hunter2" in caplog.text
+    assert "RuntimeError" in caplog.text
+    assert "hunter2" not in caplog.text
 
 
 async def test_a_refusal_is_logged_once_and_without_a_traceback(
@@ -326,7 +344,9 @@ async def test_a_refusal_is_logged_once_and_without_a_traceback(
     with pytest.raises(McpError):
         await client.read_resource("zava://schema/order_item")
     warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [record.getMessage().split(":")[0] for record in warnings] == ["NOT_FOUND in schema"]
+    assert [record.getMessage() for record in warnings] == [
+        f"NOT_FOUND in schema for {tiny_shop.SEATTLE.principal.principal_id}"
+    ]
     assert not warnings[0].exc_info
 
 

@@ -17,6 +17,7 @@ from zava.settings import (
     SandboxSettings,
     SearchSettings,
     Settings,
+    TelemetrySettings,
 )
 
 DSN = "postgresql://zava_app:hunter2@db.example/zava"
@@ -56,6 +57,8 @@ DSN = "postgresql://zava_app:hunter2@db.example/zava"
         ("http.host", "127.0.0.1"),
         ("http.port", 8000),
         ("log.level", "INFO"),
+        ("log.format", "text"),
+        ("log.file", None),
         ("token", None),
     ],
 )
@@ -87,6 +90,8 @@ def test_a_setting_has_the_default_of_the_design(setting: str, default: object) 
         ("ZAVA_EMBEDDING__MAX_RETRIES", "0", "embedding.max_retries", 0),
         ("ZAVA_HTTP__PORT", "65535", "http.port", 65535),
         ("ZAVA_LOG__LEVEL", "DEBUG", "log.level", "DEBUG"),
+        ("ZAVA_LOG__FORMAT", "json", "log.format", "json"),
+        ("ZAVA_LOG__FILE", "mcp_server.log", "log.file", Path("mcp_server.log")),
         ("ZAVA_TOKEN", "demo-store-seattle", "token", SecretStr("demo-store-seattle")),
         ("zava_http__host", "::1", "http.host", "::1"),
     ],
@@ -214,7 +219,8 @@ def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch, variable: str) -
         ("ZAVA_AUTH__SCOPE_PREFIX", 'api://"/'),
         ("ZAVA_LOG__LEVEL", "LOUD"),
         ("ZAVA_LOG__LEVEL", "INFO\n"),
-        ("ZAVA_LOG__FORMAT", "json"),
+        ("ZAVA_LOG__FORMAT", "xml"),
+        ("ZAVA_LOG__FOLDER", "/var/log"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_and_named(
@@ -253,13 +259,26 @@ def test_settings_cannot_be_changed_once_they_are_read(group: str, setting: str)
         HttpSettings,
         AuthSettings,
         LogSettings,
+        TelemetrySettings,
     ],
 )
 def test_every_setting_and_every_group_says_what_it_is_for(group: type[BaseModel]) -> None:
     assert group.__doc__
     silent = {name for name, field in group.model_fields.items() if not field.description}
     assert silent == (
-        {"database", "sandbox", "limits", "embedded", "embedding", "search", "comparison", "http", "auth", "log"}
+        {
+            "database",
+            "sandbox",
+            "limits",
+            "embedded",
+            "embedding",
+            "search",
+            "comparison",
+            "http",
+            "auth",
+            "log",
+            "telemetry",
+        }
         if group is Settings
         else set()
     )

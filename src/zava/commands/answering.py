@@ -2,17 +2,24 @@
 
 import asyncio
 import logging
+import os
+import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager
+from typing import NoReturn
 
 import uvicorn
 
+from zava.adapters.postgres.access import DatabaseAccess
+from zava.adapters.postgres.query_shapes import text_of
 from zava.adapters.postgres.sales_rollup import SalesRollup
+from zava.adapters.telemetry.call_context import add_call_context
+from zava.adapters.telemetry.setup import open_telemetry
+from zava.adapters.telemetry.telemetry import DatabaseServer, Telemetry
 from zava.adapters.web.health import health_routes
 from zava.adapters.web.welcome import welcome_routes
+from zava.commands.clients import program
 from zava.commands.database import Database
 from zava.commands.embed import BATCH, embed
 from zava.commands.http_server import http_app, server_config
@@ -30,14 +37,35 @@ logger = logging.getLogger(__name__)
 
 def answer_http(settings: Settings, database: Database, listener: socket.socket, url: str) -> None:
     """Answers over HTTP on this port, of this address, until a signal comes; says so when all is ready."""
-    container = new_container(settings, database.access, database.principals())
-    asyncio.run(_answer_http(container, database, listener, url))
+    with telemetry_of(settings, database.access) as telemetry:
+        container = new_container(settings, database.access, database.principals(), telemetry=telemetry)
+        asyncio.run(_answer_http(container, database, listener, url))
 
 
 def answer_stdio(settings: Settings, database: Database, token: str | None) -> None:
     """Answers over standard input and output, until the input ends, for the principal of this token."""
-    container = new_container(settings, database.access, database.principals(), token)
-    asyncio.run(_answer_stdio(container, database))
+    with ExitStack() as stack:
+        telemetry = stack.enter_context(telemetry_of(settings, database.access))
+
+        def leave(*_: object) -> NoReturn:
+            """Sends what is left, and ends the program at once: a thread waits for standard input."""
+            stack.close()
+            os._exit(0)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, leave)
+        container = new_container(settings, database.access, database.principals(), token, telemetry)
+        asyncio.run(_answer_stdio(container, database))
+
+
+def telemetry_of(settings: Settings, access: DatabaseAccess) -> AbstractContextManager[Telemetry]:
+    """What the server of this database tells of itself, and to whom the environment says."""
+    return open_telemetry(
+        os.environ,
+        DatabaseServer(*access.server()),
+        version=VERSION,
+        text_of=text_of if settings.telemetry.query_text else None,
+    )
 
 
 async def _answer_http(container: Container, database: Database, listener: socket.socket, url: str) -> None:
@@ -47,17 +75,10 @@ async def _answer_http(container: Container, database: Database, listener: socke
         app.router.routes.extend(health_routes(container.checks()))
         # The page lets anybody be anybody, so it is the sample shop's alone.
         if database.embedded:
-            app.router.routes.extend(welcome_routes(welcome_page(VERSION, url, _program(settings))))
+            app.router.routes.extend(welcome_routes(welcome_page(VERSION, url, program(settings))))
         config = server_config(app, settings.http)
         print(sample_shop_welcome(url) if database.embedded else plain_welcome(url, settings.auth.issuer), flush=True)
         await uvicorn.Server(config).serve(sockets=[listener])
-
-
-def _program(settings: Settings) -> Sequence[str]:
-    """How somebody else starts a server of this shop."""
-    data_dir = settings.embedded.data_dir
-    options = ["--data-dir", str(data_dir.absolute())] if data_dir else []
-    return [str(Path(sys.executable).with_name("zava")), "serve", *options]
 
 
 async def _answer_stdio(container: Container, database: Database) -> None:
@@ -82,11 +103,19 @@ async def _check_token(container: Container) -> None:
 @asynccontextmanager
 async def _ready(container: Container, database: Database) -> AsyncIterator[None]:
     """Everything open and fit to answer. Stops in the reverse order."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(add_call_context)
     sources = container.embedding_sources()
-    async with container.pool(), container.sandbox_pool(), AsyncExitStack() as stack:
+    telemetry = container.telemetry()
+    pools = {"questions": container.pool(), "queries": container.sandbox_pool()}
+    async with AsyncExitStack() as stack:
+        for name, pool in pools.items():
+            await stack.enter_async_context(pool)
+            stack.enter_context(telemetry.watching_pool(name, pool.get_stats))
         for source in sources:
             stack.push_async_callback(source.close)
         stack.push_async_callback(container.charts().close)
+        stack.push_async_callback(container.query_log().close)
         inspection = container.inspection()
         await inspection.schema_version()
         await inspection.row_security()
@@ -95,7 +124,7 @@ async def _ready(container: Container, database: Database) -> AsyncIterator[None
             stack.push_async_callback(_stop, asyncio.create_task(_embed(database, sources[0])))
         if writer_dsn := database.access.writer_dsn:
             interval = container.settings().database.rollup_interval
-            task = asyncio.create_task(keep_rolled_up(SalesRollup(writer_dsn), interval))
+            task = asyncio.create_task(keep_rolled_up(SalesRollup(writer_dsn), interval, telemetry.rolled_up))
             stack.push_async_callback(_stop, task)
         logger.info("MCP server startup complete")
         yield

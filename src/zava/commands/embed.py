@@ -41,7 +41,7 @@ async def _embed(settings: Settings, database: Database, batch: int, *, index: b
     price = settings.embedding.price if settings.embedding.provider == "openai" else None
     try:
         with progress_bar("Embedding") as report:
-            done = await embed(database, sources[0], batch, lambda backlog: _announce(backlog, price), report)
+            done = await embed(database, sources[0], batch, lambda backlog: announce_cost(backlog, price), report)
         print(f"Embedded {done:,} products. All are found by meaning.")
         if index:
             print(await _index(database, sources[0].model))
@@ -85,7 +85,7 @@ async def _repository(database: Database) -> AsyncIterator[PostgresEmbeddingRepo
             yield PostgresEmbeddingRepository(connection)
 
 
-def _announce(backlog: Backlog, price: float | None) -> None:
+def announce_cost(backlog: Backlog, price: float | None) -> None:
     """What lies ahead, and for a paid provider what that will cost."""
     if price is None or not backlog.products:
         return

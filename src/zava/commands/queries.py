@@ -5,6 +5,7 @@ from textwrap import fill
 
 from zava.adapters.postgres.running_queries import RunningQuery, running_queries
 from zava.commands.database import open_database
+from zava.commands.logs import escaped
 from zava.core.errors import SetupError
 from zava.settings import Settings
 
@@ -40,6 +41,5 @@ def in_a_line(query: RunningQuery) -> str:
 
 def printable(text: str, encoding: str | None = None) -> str:
     """A text of somebody else's, with what could steer a terminal or not be shown on it written as an escape."""
-    plain = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
     encoding = encoding or sys.stdout.encoding
-    return plain.encode(encoding, "backslashreplace").decode(encoding)
+    return escaped(text).encode(encoding, "backslashreplace").decode(encoding)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import psycopg
 
@@ -23,8 +24,14 @@ def roll_up(settings: Settings) -> None:
     print(f"Summed {days:,} days of stores. The rollups are up to date.")
 
 
-async def keep_rolled_up(rollup: SalesRollup, seconds: float) -> None:
-    """Does so again and again, until it is cancelled. Answers are right without it, and slower."""
+async def keep_rolled_up(rollup: SalesRollup, seconds: float, done: Callable[[], None] = lambda: None) -> None:
+    """Does so again and again, until it is cancelled. Answers are right without it, and slower.
+
+    Args:
+        rollup: does it.
+        seconds: from the end of one time to the next.
+        done: is told each time.
+    """
     fails = False
     while True:
         try:
@@ -35,4 +42,5 @@ async def keep_rolled_up(rollup: SalesRollup, seconds: float) -> None:
             fails = True
         else:
             fails = False
+            done()
         await asyncio.sleep(seconds)

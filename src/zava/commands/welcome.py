@@ -1,8 +1,8 @@
 """What a person sees when the server is ready."""
 
-import json
 from collections.abc import Iterable
 
+from zava.commands.clients import SAMPLE_TOKEN, Http, client_configuration
 from zava.demo.personas import PERSONAS, Persona
 
 EXAMPLE = "How did my store do last month?"
@@ -18,7 +18,7 @@ Be one of these people of the sample shop, by bearer token:
 {people}
 
 Paste this into your client's configuration (VS Code: .vscode/mcp.json):
-{client_configuration(url, "demo-store-seattle")}
+{client_configuration("vscode", Http(url, SAMPLE_TOKEN))}
 
 Then ask: {EXAMPLE}
 Or try it in a browser: {url.removesuffix("/mcp")}/
@@ -35,12 +35,6 @@ Zava is open at {url}
 Accepted are {tokens}. /health/ready tells how the server is.
 Stop with Ctrl-C.
 """
-
-
-def client_configuration(url: str, token: str) -> str:
-    """The `servers` entry of an MCP client that speaks HTTP."""
-    server = {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {token}"}}
-    return json.dumps({"servers": {"zava": server}}, indent=2)
 
 
 def _stores(persona: Persona) -> str:

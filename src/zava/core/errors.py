@@ -1,9 +1,5 @@
 """What can go wrong, in the words of the person who asked. Each error says what they may do about it."""
 
-from uuid import UUID
-
-LONGEST_QUERY = 100
-
 
 class ZavaError(Exception):
     """Anything Zava refuses or fails to do. The message is safe to show to the caller.
@@ -39,17 +35,9 @@ class ValidationError(ZavaError):
 
 
 class AuthorizationError(ZavaError):
-    """Not for this principal, whether it exists or not.
-
-    Attributes:
-        user_id: who asked; None when nobody known did.
-    """
+    """Not for this principal, whether it exists or not."""
 
     code = "AUTHORIZATION_ERROR"
-
-    def __init__(self, message: str, user_id: UUID | None = None) -> None:
-        super().__init__(message)
-        self.user_id = user_id
 
 
 class NotFoundError(ZavaError):
@@ -59,17 +47,9 @@ class NotFoundError(ZavaError):
 
 
 class DatabaseError(ZavaError):
-    """PostgreSQL refused the question.
-
-    Attributes:
-        query: the beginning of its text, which is no part of the message.
-    """
+    """PostgreSQL refused the question."""
 
     code = "DATABASE_ERROR"
-
-    def __init__(self, message: str, query: str | None = None) -> None:
-        super().__init__(message)
-        self.query = query[:LONGEST_QUERY] if query else None
 
 
 class QueryTimeoutError(DatabaseError):
@@ -104,7 +84,7 @@ class InvalidQueryError(DatabaseError):
         sqlstate: str | None = None,
     ) -> None:
         place = f" at {place_in(query, position)}" if position else ""
-        super().__init__(f"{message}{place}.{f' {hint}' if hint else ''}", query)
+        super().__init__(f"{message}{place}.{f' {hint}' if hint else ''}")
         self.position = position
         self.sqlstate = sqlstate
 

@@ -1,6 +1,7 @@
 """What has happened: calls of tools and queries to the database, as those are told who watch, count and keep books."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -92,6 +93,30 @@ class QueryRun:
     error: str | None
     seconds: float
 
+
+@dataclass(slots=True)
+class CallUnderWay:
+    """A call that has come, and who asks as soon as that is known.
+
+    Attributes:
+        tool: its name.
+        started_at: when it came.
+        started: the same on a clock that only grows, in seconds.
+    """
+
+    tool: str
+    started_at: datetime
+    started: float
+    principal: Principal | None = None
+
+    @property
+    def who(self) -> str:
+        """As the log names them."""
+        return str(self.principal.principal_id) if self.principal else "nobody"
+
+
+# For what is logged meanwhile. None outside of calls.
+call_under_way: ContextVar[CallUnderWay | None] = ContextVar("call_under_way", default=None)
 
 CallObserver: TypeAlias = Callable[[Call], None]
 QueryObserver: TypeAlias = Callable[[QueryRun], None]

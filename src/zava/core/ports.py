@@ -1,10 +1,12 @@
 """The conversations the core holds with the world. Adapters implement them and inherit them by name."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 from uuid import UUID
 
 from zava.core.charts import Chart, Picture
+from zava.core.imports import Batch, Imported, Kind, Rejection, Row
 from zava.core.model import (
     AnalysisFigures,
     AnalysisPlan,
@@ -312,6 +314,77 @@ class Cache(Protocol):
             compute: works it out.
             ttl: seconds for which a new value is kept; None for as long as the cache keeps others.
         """
+        ...
+
+
+class ImportFile(Protocol):
+    """What is in this file?"""
+
+    @property
+    def kind(self) -> Kind:
+        """What each of its rows is."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same content read in the same way, and for no other."""
+        ...
+
+    @property
+    def lines(self) -> int:
+        """How many lines it has."""
+        ...
+
+    def batches(self, after: int) -> Iterator[Batch]:
+        """The rows after this line, in order, read and checked one by one.
+
+        Raises:
+            SetupError: the file cannot be read on.
+        """
+        ...
+
+
+class ImportRepository(Protocol):
+    """What becomes of these rows in the shop? A command's, alone in its process: nothing is asynchronous."""
+
+    def staged_until(self, kind: Kind, fingerprint: str) -> int:
+        """Up to which line a file is staged; 0 for a file that is not, and nothing of another one is left."""
+        ...
+
+    def stage(self, kind: Kind, batch: Batch) -> None:
+        """Keeps rows beside the shop, for good: an interrupted import goes on after them."""
+        ...
+
+    def unstage(self, kind: Kind) -> None:
+        """Forgets what is staged."""
+        ...
+
+    def staged_rows(self, kind: Kind) -> int:
+        """How many rows are staged, rejected ones included."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[Callable[[], None]]:
+        """All that follows is done or not done. Not done when what it yields is called before the end."""
+        ...
+
+    def reject(self, kind: Kind) -> Sequence[Rejection]:
+        """Leaves out staged rows that do not fit together or into the shop; all rejections, in the file's order."""
+        ...
+
+    def merge(self, kind: Kind) -> Imported:
+        """Makes the shop as the staged rows say. Rows that say what is there already change nothing."""
+        ...
+
+    def remove_missing(self, kind: Kind) -> Imported:
+        """Removes what the staged rows do not have, of the stores and days that they have."""
+        ...
+
+
+class ExportRepository(Protocol):
+    """What is in the shop? An administrator's, for files that can be imported."""
+
+    def table(self, kind: Kind) -> AbstractContextManager[tuple[Sequence[str], Iterator[Row]]]:
+        """Names of the columns, as an import knows them, and the rows of all stores in the order of their keys."""
         ...
 
 

@@ -36,8 +36,10 @@ def _store_manager(store: str) -> Persona:
     )
 
 
+HEAD_OFFICE = Persona("demo-head-office", "Head office", "head_office", stores=(), grants=("personal", "audit:read"))
+
 PERSONAS: tuple[Persona, ...] = (
-    Persona("demo-head-office", "Head office", "head_office", stores=(), grants=("personal", "audit:read")),
+    HEAD_OFFICE,
     Persona(
         "demo-region-puget-sound",
         "Regional manager Puget Sound",

@@ -5,7 +5,7 @@ import base64
 import math
 import struct
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import openai
@@ -97,6 +97,8 @@ class _Answer(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     data: list[_Entry]
+    # Of servers that are compatible in other ways, it may be anything.
+    usage: object = None
 
 
 class OpenAIEmbeddings(EmbeddingProvider):
@@ -109,6 +111,7 @@ class OpenAIEmbeddings(EmbeddingProvider):
         limits: BatchLimits,
         *,
         send_dimensions: bool,
+        observe_tokens: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Opens no connection yet.
 
@@ -118,11 +121,13 @@ class OpenAIEmbeddings(EmbeddingProvider):
             limits: of one request.
             send_dimensions: whether the request names the dimensions. text-embedding-3-… shorten their embeddings so;
                 other models refuse it, or ignore it.
+            observe_tokens: is told how many tokens the provider has read.
         """
         self._server = server
         self._model = model
         self._limits = limits
         self._dimensions = model.dimensions if send_dimensions else openai.omit
+        self._observe_tokens = observe_tokens
         self._client = server.client()
 
     @property
@@ -132,7 +137,10 @@ class OpenAIEmbeddings(EmbeddingProvider):
     async def embed(self, texts: Sequence[str]) -> Sequence[Embedding]:
         embeddings: list[Embedding] = []
         for batch in _batches(texts, self._limits):
-            embeddings += _embeddings(await self._ask(batch), len(batch), self._model.dimensions)
+            found, tokens = _embeddings(await self._ask(batch), len(batch), self._model.dimensions)
+            embeddings += found
+            if tokens is not None:
+                self._observe_tokens(tokens)
         return embeddings
 
     async def close(self) -> None:
@@ -192,20 +200,28 @@ def _refusal(status: int) -> str:
     return REFUSALS.get(status, f"the embedding provider refused the request (status {status})")
 
 
-def _embeddings(content: bytes, texts: int, dimensions: int) -> list[Embedding]:
-    """Reads an answer to so many texts.
+def _embeddings(content: bytes, texts: int, dimensions: int) -> tuple[list[Embedding], int | None]:
+    """Reads an answer to so many texts, and how many tokens they were, if it says.
 
     Raises:
         EmbeddingError: it is not one embedding a text, of these dimensions.
     """
     try:
-        entries = sorted(_Answer.model_validate_json(content).data, key=lambda entry: entry.index)
+        answer = _Answer.model_validate_json(content)
+        entries = sorted(answer.data, key=lambda entry: entry.index)
         vectors = [_vector(entry.embedding) for entry in entries]
     except (ValueError, struct.error) as error:
         raise EmbeddingError("the embedding provider's answer cannot be understood") from error
     if [entry.index for entry in entries] != list(range(texts)):
         raise EmbeddingError("the embedding provider did not answer with one embedding for each text")
-    return [_normalised(vector, dimensions) for vector in vectors]
+    return [_normalised(vector, dimensions) for vector in vectors], _tokens(answer.usage)
+
+
+def _tokens(usage: object) -> int | None:
+    match usage:
+        case {"prompt_tokens": int(tokens)} if tokens > 0:
+            return tokens
+    return None
 
 
 def _vector(embedding: str | list[float]) -> Sequence[float]:

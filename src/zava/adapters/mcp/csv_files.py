@@ -18,6 +18,7 @@ from zava.adapters.mcp.resources import PipelineResource, PipelineTemplate
 from zava.adapters.mcp.schemas import to_json
 from zava.core.errors import NotFoundError, ValidationError
 from zava.core.fairness import Work
+from zava.core.formulas import FORMULA
 from zava.core.model import MOST_FILE_ROWS, Principal
 from zava.core.threads import in_thread
 from zava.core.use_cases.check_inventory import InventoryCheck, ProductAtRisk
@@ -33,8 +34,6 @@ TABULAR: dict[str, Arguments] = {
     "check_inventory": {"max_rows": MOST_FILE_ROWS},
     "execute_sales_query": {},
 }
-# What spreadsheets take for the beginning of a formula.
-FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - they take the wide ones too
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar, get_type_hints
@@ -32,8 +32,9 @@ from zava.core.errors import (
     ZavaError,
 )
 from zava.core.fairness import Fairness, Rate, Work
+from zava.core.masking import masked
 from zava.core.model import Principal
-from zava.core.observations import Call, CallObserver, Coverage
+from zava.core.observations import FAILURES, Call, CallObserver, CallUnderWay, Coverage, call_under_way
 
 logger = logging.getLogger(__name__)
 
@@ -210,6 +211,7 @@ class Pipeline:
         report_every: float = REPORT_EVERY,
         client: Callable[[], str | None] = lambda: None,
         cover: Callable[[Any], Coverage] = lambda _: Coverage(),
+        within: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext(),
         fairness: Fairness = UNBOUNDED,
         audit: Audit = _nowhere,
         observers: Sequence[CallObserver] = (),
@@ -224,6 +226,7 @@ class Pipeline:
             report_every: seconds between two reports, and before the first.
             client: name and version of the client of this call, by its own account.
             cover: what a result is about.
+            within: what surrounds the work for the tool of this name.
             fairness: what the calls of a principal may take.
             audit: writes down what happened; when it raises a ZavaError, there is no answer.
             observers: are told what happened, in the end.
@@ -235,12 +238,22 @@ class Pipeline:
         self._report_every = report_every
         self._client = client
         self._cover = cover
+        self._within = within
         self._fairness = fairness
         self._audit = audit
         self._observers = observers
 
     async def call(self, spec: ToolSpec[Any], arguments: Mapping[str, Any]) -> Answer[Any] | Failure:
-        asking = _Asking(datetime.now(UTC), time.monotonic())
+        asking = CallUnderWay(spec.name, datetime.now(UTC), time.monotonic())
+        token = call_under_way.set(asking)
+        try:
+            return await self._answer_and_write_down(spec, arguments, asking)
+        finally:
+            call_under_way.reset(token)
+
+    async def _answer_and_write_down(
+        self, spec: ToolSpec[Any], arguments: Mapping[str, Any], asking: CallUnderWay
+    ) -> Answer[Any] | Failure:
         try:
             outcome = await self._answer(spec, arguments, asking)
         except asyncio.CancelledError:
@@ -249,7 +262,7 @@ class Pipeline:
         return await self._write_down(spec, arguments, asking, outcome)
 
     async def _answer(
-        self, spec: ToolSpec[Any], arguments: Mapping[str, Any], asking: "_Asking"
+        self, spec: ToolSpec[Any], arguments: Mapping[str, Any], asking: CallUnderWay
     ) -> Answer[Any] | Failure:
         try:
             caller = await self._caller()
@@ -258,7 +271,7 @@ class Pipeline:
             checked = spec.check(arguments)
             check_scope(caller, spec.name, spec.scope_of(principal, checked))
             async with self._time_limit():
-                with cancelled_on_disconnect(), reported(self._report, self._report_every):
+                with cancelled_on_disconnect(), reported(self._report, self._report_every), self._within(spec.name):
                     answer = await spec.answer(principal, checked, self._fairness)
             return replace(answer, link=self._link(principal, spec.name, arguments, answer.result))
         except asyncio.CancelledError:
@@ -268,10 +281,17 @@ class Pipeline:
             _log_cancelled(spec, asking)
             return CANCELLED
         except ZavaError as error:
-            return _failure(spec, error)
-        except Exception:
+            return _failure(spec, error, asking)
+        except Exception as error:
             reference = _reference()
-            logger.exception("Internal server error in %s, reference %s", spec.name, reference)
+            # Its words may be the caller's, or a customer's.
+            logger.error(  # noqa: TRY400
+                "Internal server error in %s for %s, reference %s",
+                spec.name,
+                asking.who,
+                reference,
+                exc_info=masked(error),
+            )
             return Failure(
                 "INTERNAL_ERROR",
                 f"Internal server error in {spec.name}, reference {reference}",
@@ -282,7 +302,7 @@ class Pipeline:
         self,
         spec: ToolSpec[Any],
         arguments: Mapping[str, Any],
-        asking: "_Asking",
+        asking: CallUnderWay,
         outcome: Answer[Any] | Failure,
     ) -> Answer[Any] | Failure:
         call = Call(
@@ -300,7 +320,7 @@ class Pipeline:
         try:
             await self._audit(call)
         except ZavaError as error:
-            outcome = _failure(spec, error)
+            outcome = _failure(spec, error, asking)
             call = replace(call, code=outcome.code, coverage=Coverage(), text_bytes=len(outcome.text.encode()))
         for observe in self._observers:
             observe(call)
@@ -325,22 +345,18 @@ class Pipeline:
         return caller
 
 
-@dataclass
-class _Asking:
-    """A call that has come, and who asks as soon as that is known."""
-
-    started_at: datetime
-    started: float
-    principal: Principal | None = None
-
-
-def _failure(spec: ToolSpec[Any], error: ZavaError) -> Failure:
-    logger.warning("%s in %s: %s", error.code, spec.name, error.message)
+def _failure(spec: ToolSpec[Any], error: ZavaError, asking: CallUnderWay) -> Failure:
+    if error.code in FAILURES:
+        logger.error("%s in %s for %s: %s", error.code, spec.name, asking.who, error.message)
+    else:
+        # The message of a refusal may repeat the caller's words, or a customer's.
+        details = "".join(f", {name} {value}" for name, value in error.details.items())
+        logger.warning("%s in %s for %s%s", error.code, spec.name, asking.who, details)
     return Failure(error.code, error.message, error.retryable, error.details)
 
 
-def _log_cancelled(spec: ToolSpec[Any], asking: _Asking) -> None:
-    logger.info("%s was cancelled after %.3f seconds", spec.name, time.monotonic() - asking.started)
+def _log_cancelled(spec: ToolSpec[Any], asking: CallUnderWay) -> None:
+    logger.info("%s was cancelled after %.3f seconds, for %s", spec.name, time.monotonic() - asking.started, asking.who)
 
 
 def _trace_id() -> str | None:

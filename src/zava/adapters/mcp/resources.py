@@ -24,6 +24,7 @@ from zava.core.model import Principal, TableSchema
 from zava.core.ports import StoreDirectory
 from zava.core.scopes import SALES_QUERY, SALES_READ
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
+from zava.core.use_cases.report_performance import PerformanceReport, ReportPerformance
 
 LONGEST_TABLE_NAME = 100
 JSON_TYPE = "application/json"
@@ -92,6 +93,7 @@ class RetailResources:
 
     directory: StoreDirectory
     table_schemas: GetMultipleTableSchemas
+    report_performance: ReportPerformance
 
     async def me(self, principal: Principal) -> Me:
         """Who you are here, which stores you see, and in which time zone and currency the business counts."""
@@ -125,6 +127,10 @@ class RetailResources:
         (found,) = await self.table_schemas(principal, [table])
         return found
 
+    async def performance(self, principal: Principal) -> PerformanceReport:
+        """How long your calls and their queries took in this server: everybody's, for who may read the audit."""
+        return await self.report_performance(principal)
+
     async def store_performance_view(self, principal: Principal) -> str:  # noqa: ARG002
         """A view of get_store_performance's answers, in which a person switches store, period and metric."""
         return files("zava.adapters.mcp").joinpath("store_performance.html").read_text(encoding="utf-8")
@@ -135,6 +141,7 @@ class RetailResources:
             "zava://me": ToolSpec(self.me, title="Who am I?", text=_json),
             "zava://metrics": ToolSpec(self.metrics, title="Metrics and dimensions", scope=SALES_READ, text=_json),
             "zava://stores": ToolSpec(self.stores, title="My stores", text=_json),
+            "zava://performance": ToolSpec(self.performance, title="Performance of this server", text=_json),
             "zava://schema/{table}": ToolSpec(self.schema, title="Table schema", scope=SALES_QUERY, text=_json),
             STORE_PERFORMANCE_VIEW: ToolSpec(
                 self.store_performance_view, title="Store performance", scope=SALES_READ, text=str

@@ -28,11 +28,10 @@ def check_scope(caller: Caller, name: str, scope: str | None) -> None:
     """
     if scope is None or scope in caller.scopes:
         return
-    principal_id = caller.principal.principal_id
     if scope in caller.withheld:
         _ask_for(sorted(caller.scopes | {scope}))
-        raise AuthorizationError(f"{name} needs the scope {scope}, which you have: sign in anew for it.", principal_id)
-    raise AuthorizationError(f"{name} needs the scope {scope}: ask an administrator for it.", principal_id)
+        raise AuthorizationError(f"{name} needs the scope {scope}, which you have: sign in anew for it.")
+    raise AuthorizationError(f"{name} needs the scope {scope}: ask an administrator for it.")
 
 
 def _ask_for(scopes: list[str]) -> None:

@@ -4,11 +4,13 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import fastmcp
 from fastmcp import FastMCP
 from fastmcp.apps import AppConfig, app_config_to_meta_dict
 from fastmcp.server.auth import AuthProvider
 from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
+from mcp.server.context import ServerMiddleware
 from mcp_types import ContentBlock, ImageContent, ResourceLink, TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
@@ -97,6 +99,7 @@ def build_server(  # noqa: PLR0913 - all that a client can ask for
     files: ToolSpec[CsvFile] | None = None,
     auth: AuthProvider | None,
     version: str,
+    spans: ServerMiddleware[Any] | None = None,
 ) -> FastMCP:
     """An MCP server with these tools.
 
@@ -109,7 +112,10 @@ def build_server(  # noqa: PLR0913 - all that a client can ask for
         files: takes the question of a link to a CSV file.
         auth: refuses HTTP requests of nobody; None for stdio, where the pipeline knows who asks.
         version: of this program.
+        spans: surrounds the handling of every message; None where nobody watches.
     """
+    # Its own spans would carry the messages of errors, and what callers write.
+    fastmcp.settings.telemetry_mode = "propagation_only"
     server = FastMCP(
         NAME,
         instructions=INSTRUCTIONS,
@@ -131,6 +137,8 @@ def build_server(  # noqa: PLR0913 - all that a client can ask for
         complete_with(server, completions, pipeline)
     if files:
         server.add_template(CsvTemplate.of(CSV_URI, files, pipeline, CSV_TYPE))
+    if spans:
+        server._mcp_server.middleware.insert(0, spans)  # noqa: SLF001
     # Without this hook every call of the 2026 protocol lists all tools first, to look one schema up.
     schemas = {spec.name: spec.parameters for spec in specs}
     server._mcp_server.get_tool_input_schema = schemas.get  # noqa: SLF001

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row, scalar_row
 
-from zava.adapters.postgres.products import index_name, vector_text
+from zava.adapters.postgres.products import index_name, vector
 from zava.adapters.postgres.sql import load
 from zava.core.errors import SetupError
 from zava.core.model import Backlog, Embedding, EmbeddingModel, ProductContent
@@ -69,7 +69,7 @@ class PostgresEmbeddingRepository(EmbeddingRepository):
             {
                 "product_id": product.product_id,
                 "model": model.name,
-                "embedding": vector_text(embedding),
+                "embedding": vector(embedding),
                 "content_hash": product.content_hash,
             }
             for product, embedding in embedded

@@ -6,12 +6,10 @@ from psycopg_pool import PoolTimeout
 from zava.core.errors import (
     AuthorizationError,
     BusyError,
-    DatabaseError,
     QueryTimeoutError,
     UnavailableError,
     ZavaError,
 )
-from zava.core.model import Principal
 
 TOO_LONG = "The question took too long. Ask for fewer days or fewer stores."
 BUSY = "Too many questions are being answered at the moment. Try again in a few seconds."
@@ -47,22 +45,12 @@ def is_unknown_key(error: BaseException | None) -> bool:
     return isinstance(error, psycopg.Error) and error.sqlstate == "ZV002"
 
 
-def translate(error: psycopg.Error, principal: Principal | None, query: str) -> Exception:
-    """What this failure of a question means to the caller; the error itself when it means a fault of ours.
-
-    Args:
-        error: of psycopg.
-        principal: who asked; None when that was the question.
-        query: its text.
-    """
+def translate(error: psycopg.Error) -> Exception:
+    """What this failure of a question means to the caller; the error itself when it means a fault of ours."""
     if is_connection_failure(error):
         return UnavailableError(UNAVAILABLE)
     state = error.sqlstate or ""
     match TRANSLATIONS.get(state) or TRANSLATIONS.get(state[:2]):
-        case AuthorizationError(message=message):
-            return AuthorizationError(message, principal.principal_id if principal else None)
-        case DatabaseError() as known:
-            return type(known)(known.message, query)
         case ZavaError() as known:
             return type(known)(known.message)
     return error

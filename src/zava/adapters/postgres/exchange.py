@@ -1,27 +1,36 @@
-"""Several commands in one round trip, at the level of the protocol: for what a cursor cannot ask, such as Describe.
+"""Several commands in one round trip and one write, at the level of the protocol.
 
-A connection that has not parsed our statements yet takes one round trip more.
+A cursor in a pipeline of psycopg writes each command by itself, which wakes PostgreSQL as often, and cannot ask all
+that the protocol can, such as Describe.
 """
 
-import hashlib
+import re
 from collections import deque
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from itertools import count
+from typing import Any, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg.abc import PQGen
+from psycopg.abc import Buffer, PQGen
+from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.generators import fetch_many, pipeline_communicate
-from psycopg.pq import ExecStatus
+from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 
 Connection: TypeAlias = psycopg.AsyncConnection[Any]
 Command: TypeAlias = Callable[[], None]
+# A text, and the types of its parameters.
+Statement: TypeAlias = tuple[bytes, tuple[int, ...]]
+Row = TypeVar("Row")
 
-# Names of the statements that a connection has parsed already.
-_parsed: WeakKeyDictionary[Connection, set[bytes]] = WeakKeyDictionary()
+PARAMETER = re.compile(r"%(?:%|\((\w+)\)s)")
+
+# What each connection has parsed, and the names of it. A name is given once.
+_parsed: WeakKeyDictionary[Connection, dict[Statement, bytes]] = WeakKeyDictionary()
+_numbers = count()
 
 
 class Exchange:
@@ -29,15 +38,34 @@ class Exchange:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._known = _parsed.setdefault(connection, {})
         self._commands: list[Command] = []
-        self._statements: dict[bytes, bytes] = {}
+        # By their places among the commands.
+        self._parses: dict[int, tuple[Statement, bytes]] = {}
+
+    def ask(self, query: str, parameters: Mapping[str, object], *, keep: bool = True) -> None:
+        """A query with parameters %(name)s, as a cursor takes it.
+
+        Args:
+            query: its text.
+            parameters: those of the query, and perhaps others.
+            keep: whether the connection keeps the parsed query: not a text that is another each time.
+
+        Raises:
+            psycopg.DataError: PostgreSQL has no such value.
+        """
+        text, names = _numbered(query)
+        transformer = Transformer(self._connection)
+        values = transformer.dump_sequence([parameters[name] for name in names], [PyFormat.AUTO] * len(names))
+        types, formats = transformer.types or (), transformer.formats
+        if keep:
+            self._execute((text, types), values, formats)
+        else:
+            self._add(self._pgconn.send_query_params, text, values, types, formats)
 
     def execute(self, query: str, *parameters: str) -> None:
         """A query of our own with parameters $1, $2, …, parsed once a connection; the answer comes as text."""
-        text = query.encode()
-        name = hashlib.sha256(text).hexdigest()[:16].encode()
-        self._statements[name] = text
-        self._add(self._pgconn.send_query_prepared, name, [parameter.encode() for parameter in parameters])
+        self._execute((query.encode(), ()), [parameter.encode() for parameter in parameters], None)
 
     def execute_once(self, query: str, *parameters: str) -> None:
         """As execute, for a text that is another each time: the connection must not keep it."""
@@ -54,33 +82,28 @@ class Exchange:
         Raises:
             psycopg.Error: of the first command that failed.
         """
-        await self._parse()
-        return await self._send(self._commands)
-
-    async def _parse(self) -> None:
-        parsed = _parsed.setdefault(self._connection, set())
-        missing = [partial(self._pgconn.send_prepare, *one) for one in self._statements.items() if one[0] not in parsed]
-        if not missing:
-            return
-        try:
-            await self._send(missing)
-        except BaseException:
-            # Nobody knows which of them it has.
-            await self._connection.close()
-            raise
-        parsed.update(self._statements)
-
-    async def _send(self, commands: Sequence[Command]) -> Sequence[PGresult]:
         self._pgconn.enter_pipeline_mode()
         try:
-            results = await self._connection.wait(_communicate(self._pgconn, [*commands, self._pgconn.pipeline_sync]))
+            commands = [*self._commands, self._pgconn.pipeline_sync]
+            *results, _synced = await self._connection.wait(_communicate(self._pgconn, commands))
         finally:
             if not self._connection.closed:
                 self._pgconn.exit_pipeline_mode()
+        for place, (statement, name) in self._parses.items():
+            if results[place].status == ExecStatus.COMMAND_OK:
+                self._known[statement] = name
         for result in results:
             if result.status == ExecStatus.FATAL_ERROR:
                 raise error_from_result(result, encoding=self._connection.info.encoding)
-        return results
+        return [result for place, result in enumerate(results) if place not in self._parses]
+
+    def _execute(self, statement: Statement, values: Sequence[Buffer | None], formats: Sequence[Format] | None) -> None:
+        name = self._known.get(statement)
+        if name is None:
+            name = str(next(_numbers)).encode()
+            self._parses[len(self._commands)] = statement, name
+            self._add(self._pgconn.send_prepare, name, *statement)
+        self._add(self._pgconn.send_query_prepared, name, values, formats)
 
     @property
     def _pgconn(self) -> PGconn:
@@ -91,7 +114,12 @@ class Exchange:
 
 
 def _communicate(pgconn: PGconn, commands: Sequence[Command]) -> PQGen[list[PGresult]]:
-    results = yield from pipeline_communicate(pgconn, deque(commands))
+    def queue() -> None:
+        for command in commands:
+            command()
+
+    # psycopg writes after each that it is given.
+    results = yield from pipeline_communicate(pgconn, deque([queue]))
     while len(results) < len(commands):
         results.append((yield from fetch_many(pgconn)))
     return [result for (result, *_) in results]
@@ -100,3 +128,22 @@ def _communicate(pgconn: PGconn, commands: Sequence[Command]) -> PQGen[list[PGre
 def last_value(result: PGresult) -> str:
     """The last value of the first row."""
     return (result.get_value(0, result.nfields - 1) or b"").decode()
+
+
+def rows_of(connection: Connection, result: PGresult, row: type[Row]) -> list[Row]:
+    """Each row of the result as this dataclass, whose fields are called as the columns."""
+    transformer = Transformer(connection)
+    transformer.set_pgresult(result)
+    names = [(result.fname(column) or b"").decode() for column in range(result.nfields)]
+    return transformer.load_rows(0, result.ntuples, lambda values: row(**dict(zip(names, values, strict=True))))
+
+
+@lru_cache(maxsize=256)
+def _numbered(query: str) -> tuple[bytes, tuple[str, ...]]:
+    """The query with $1, $2, … for its parameters, as the protocol has it, and their names in this order."""
+    numbers: dict[str, int] = {}
+
+    def number(found: re.Match[str]) -> str:
+        return f"${numbers.setdefault(found[1], len(numbers) + 1)}" if found[1] else "%"
+
+    return PARAMETER.sub(number, query).encode(), tuple(numbers)

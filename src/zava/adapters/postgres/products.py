@@ -8,7 +8,9 @@ from hashlib import sha256
 from typing import Literal, TypedDict
 from uuid import UUID
 
-from psycopg import sql
+from pgvector import Vector
+from pgvector.psycopg.vector import VectorBinaryDumper
+from psycopg import adapters, sql
 
 from zava.adapters.postgres.sessions import PrincipalSessions, Question
 from zava.adapters.postgres.sql import load
@@ -117,6 +119,9 @@ class ExistRow:
     exist: bool
 
 
+# The queries say of what type it is: no connection has to be asked what number that type has.
+adapters.register_dumper(Vector, VectorBinaryDumper)
+
 CATEGORIES = Question.load("product_categories", NameRow)
 WORDS = Question.load("known_words", WordRow)
 VECTORS = Question.load("vectors_exist", ExistRow)
@@ -182,7 +187,7 @@ class PostgresProductRepository(ProductRepository):
             by_meaning = meaning_question(meaning.model)
             parameters |= {
                 "index": f"retail.{index_name(meaning.model)}",
-                "embedding": vector_text(meaning.embedding),
+                "embedding": vector(meaning.embedding),
                 "similarity_threshold": similarity_threshold,
                 "few": self.few,
                 "some": SOME,
@@ -269,6 +274,6 @@ def meaning_question(model: EmbeddingModel) -> Question[MatchRow]:
     return Question("semantic_search", query.as_string(), MatchRow)
 
 
-def vector_text(embedding: Embedding) -> str:
-    """As pgvector reads it: with as many digits as tell two numbers of four bytes apart."""
-    return f"[{','.join(['%.9g'] * len(embedding)) % tuple(embedding)}]"
+def vector(embedding: Embedding) -> Vector:
+    """As a parameter of a query."""
+    return Vector(embedding.tolist())

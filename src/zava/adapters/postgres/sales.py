@@ -113,7 +113,7 @@ class PostgresSalesRepository(SalesRepository):
 
     async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
         compiled = compile_analysis(query)
-        question = Question("analyze", compiled.sql, AnalysisRow)
+        question = Question("analyze", compiled.sql, AnalysisRow, keep=False)
         answers = await self.sessions.ask(principal, compiled.parameters, question, ROLLUP)
         (rollup,) = answers[ROLLUP]
         slices = tuple(

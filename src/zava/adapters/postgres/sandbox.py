@@ -113,7 +113,7 @@ class PostgresSandbox(Sandbox):
                 found.rows = len(table.rows)
                 return table
         except psycopg.Error as error:
-            raise explain(error, principal, query, self._relations) from error
+            raise explain(error, query, self._relations) from error
 
     async def _admit(self, principal: Principal, query: str) -> str:
         """Asks the guard. A table that it does not know may be new: then the tables are read once more."""
@@ -176,7 +176,7 @@ class PostgresSandbox(Sandbox):
                 self._limits.seconds + GRACE_SECONDS, exchange.send()
             )
         except (TimeoutError, psycopg.errors.QueryCanceled) as error:
-            raise cancelled(statement, time.monotonic() - started, milliseconds / 1000) from error
+            raise cancelled(time.monotonic() - started, milliseconds / 1000) from error
         finally:
             if connection.closed:
                 self._given_up.setdefault(principal.principal_id, []).append(pid)

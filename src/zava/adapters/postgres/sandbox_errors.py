@@ -17,7 +17,6 @@ from zava.core.errors import (
     QueryTimeoutError,
     QueryTooLargeError,
 )
-from zava.core.model import Principal
 
 # What stands around the caller's text, here and in sandbox.run().
 PREFIX = "SELECT * FROM ("
@@ -31,12 +30,11 @@ NARROW = "Narrow it: fewer days or stores, a filter, or sums instead of rows."
 FAULTS = ("21", "22", "42", "0A", "54")
 
 
-def explain(error: psycopg.Error, principal: Principal, query: str, relations: Relations) -> Exception:
+def explain(error: psycopg.Error, query: str, relations: Relations) -> Exception:
     """The error to raise in place of PostgreSQL's.
 
     Args:
         error: what came back.
-        principal: who asked.
         query: the text of the caller's own.
         relations: the tables that queries may use, for names that are nearly right.
     """
@@ -46,7 +44,7 @@ def explain(error: psycopg.Error, principal: Principal, query: str, relations: R
         return QueryRefusedError("permission", f"This is not available here: {message}.")
     # XX000 is what functions say of sizes that their authors thought nobody would reach.
     if state in ("53200", "53400", "XX000"):
-        return QueryTooLargeError(TOO_LARGE, query)
+        return QueryTooLargeError(TOO_LARGE)
     if state.startswith(FAULTS):
         return InvalidQueryError(
             message,
@@ -55,24 +53,23 @@ def explain(error: psycopg.Error, principal: Principal, query: str, relations: R
             position=_position(error, query),
             sqlstate=state,
         )
-    known = translate(error, principal, query)
+    known = translate(error)
     if known is error:
         # Whatever else PostgreSQL has against a query, it is the query that it refuses.
         return QueryRefusedError("other", f"PostgreSQL refuses this query ({state}). Write it another way.")
     return known
 
 
-def cancelled(query: str, seconds: float, longest: float) -> DatabaseError:
+def cancelled(seconds: float, longest: float) -> DatabaseError:
     """Why PostgreSQL cancelled a query. Its SQLSTATE is the same for both, and its words are in its own language.
 
     Args:
-        query: its text.
         seconds: how long it ran.
         longest: how long it may run; nothing but an operator ends it before that.
     """
     if seconds < longest:
-        return QueryStoppedError(f"The query was stopped by an operator. {NARROW}", query)
-    return QueryTimeoutError(f"The query was stopped after {seconds:.1f} seconds. {NARROW}", query)
+        return QueryStoppedError(f"The query was stopped by an operator. {NARROW}")
+    return QueryTimeoutError(f"The query was stopped after {seconds:.1f} seconds. {NARROW}")
 
 
 def _position(error: psycopg.Error, query: str) -> int | None:

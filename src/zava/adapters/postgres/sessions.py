@@ -8,7 +8,6 @@ from typing import Any, Generic, LiteralString, TypeAlias, TypeVar, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from tenacity import (
     AsyncRetrying,
@@ -20,6 +19,7 @@ from tenacity import (
 
 from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.errors import BUSY, UNAVAILABLE, is_connection_failure, is_unknown_key, translate
+from zava.adapters.postgres.exchange import Exchange, rows_of
 from zava.adapters.postgres.observed import observed
 from zava.adapters.postgres.sql import load
 from zava.core.errors import BusyError, UnavailableError
@@ -49,11 +49,16 @@ _back_off = wait_exponential_jitter(multiplier=0.1, max=2, jitter=0.1)
 
 @dataclass(frozen=True, eq=False)
 class Question(Generic[Row]):
-    """A query, its name, and the dataclass that each of its rows becomes."""
+    """A query, its name, and the dataclass that each of its rows becomes.
+
+    Attributes:
+        keep: whether connections keep the parsed query: not one whose text is another each time.
+    """
 
     name: str
     sql: LiteralString
     row: type[Row]
+    keep: bool = True
 
     @classmethod
     def load(cls, name: str, row: type[Row]) -> "Question[Row]":
@@ -121,7 +126,7 @@ class PrincipalSessions:
                 found.rows = answers.count
                 return answers
         except psycopg.Error as error:
-            raise translate(error, principal, questions[0].sql) from error
+            raise translate(error) from error
 
     async def ask_as_login(self, parameters: Mapping[str, object], question: Question[Row]) -> list[Row]:
         """The answer to a question before it is known who asks. The login may call a few functions, and read nothing.
@@ -131,14 +136,15 @@ class PrincipalSessions:
         """
 
         async def ask_once(connection: psycopg.AsyncConnection[Any]) -> list[Row]:
-            async with connection.cursor(row_factory=class_row(question.row)) as cursor:
-                await cursor.execute(question.sql, parameters)
-                return await cursor.fetchall()
+            exchange = Exchange(connection)
+            exchange.ask(question.sql, parameters)
+            (answer,) = await exchange.send()
+            return rows_of(connection, answer, question.row)
 
         try:
             return await self._patiently(ask_once)
         except psycopg.Error as error:
-            raise translate(error, None, question.sql) from error
+            raise translate(error) from error
 
     async def converse(
         self, principal: Principal, conversation: Callable[[psycopg.AsyncConnection[Any], str], Awaitable[Result]]
@@ -179,14 +185,19 @@ class PrincipalSessions:
         parameters: Mapping[str, object],
         questions: tuple[Question[Any], ...],
     ) -> Answers:
-        async with connection.pipeline():
-            await connection.execute(BEGIN)
-            await connection.execute(OPEN, {"milliseconds": self._milliseconds, "token": token})
-            cursors = {question: connection.cursor(row_factory=class_row(question.row)) for question in questions}
-            for question, cursor in cursors.items():
-                await cursor.execute(question.sql, parameters)
-            await connection.execute("ROLLBACK")
-        return Answers({question: await cursor.fetchall() for question, cursor in cursors.items()})
+        exchange = Exchange(connection)
+        exchange.ask(BEGIN, {})
+        exchange.ask(OPEN, {"milliseconds": self._milliseconds, "token": token})
+        for question in questions:
+            exchange.ask(question.sql, parameters, keep=question.keep)
+        exchange.ask("ROLLBACK", {})
+        _begin, _opened, *answers, _rollback = await exchange.send()
+        return Answers(
+            {
+                question: rows_of(connection, answer, question.row)
+                for question, answer in zip(questions, answers, strict=True)
+            }
+        )
 
     async def _once(self, conversation: Callable[[psycopg.AsyncConnection[Any]], Awaitable[Result]]) -> Result:
         async with self._pool.connection() as connection:

@@ -160,7 +160,7 @@ class AnalyzeSales:
         check_range("limit", limit, 1, self.most_rows)
         facts = _facts(wanted, {*dimensions, *(name for name, _ in chosen)})
         directory = await self.directory.stores_of(principal)
-        stores = choose_stores(directory, None, principal)
+        stores = choose_stores(directory, None)
         chosen = await self._named(principal, directory, chosen)
         business = directory.business
         days = resolve_period_of(stores, period, today=today_of(business, self.now()), business=business)
@@ -233,7 +233,7 @@ class AnalyzeSales:
         """The filters, with names as they are written: one that is none would pass for something without sales."""
         named = dict(filters)
         if stores := named.get("store"):
-            named["store"] = tuple(choose_stores(directory, store, principal)[0].name for store in stores)
+            named["store"] = tuple(choose_stores(directory, store)[0].name for store in stores)
         for name in ("category", "product_type"):
             if values := named.get(name):
                 named[name] = await choose_categories(self.products, principal, values)

@@ -117,7 +117,7 @@ class CheckInventory:
         check_range("horizon_days", horizon_days, 1, LONGEST_HORIZON)
         check_range("max_rows", max_rows, 1, self.most_rows)
         directory = await self.directory.stores_of(principal)
-        chosen = choose_stores(directory, store, principal)
+        chosen = choose_stores(directory, store)
         today = today_of(directory.business, self.now())
         query = InventoryQuery(
             stores=tuple(one.store_id for one in chosen),

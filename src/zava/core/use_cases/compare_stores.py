@@ -94,7 +94,7 @@ class CompareStores:
         """
         wanted = choose_metrics(metrics)
         directory = await self.directory.stores_of(principal)
-        mine = choose_stores(directory, None, principal)
+        mine = choose_stores(directory, None)
         business = directory.business
         days = resolve_period_of(mine, period, today=today_of(business, self.now()), business=business)
         facts = frozenset[Fact]().union(*(metric.facts for metric in wanted))

@@ -56,7 +56,7 @@ class FindOrder:
         """
         check_range("order_number", order_number, 1, HIGHEST_ORDER_NUMBER)
         directory = await self.directory.stores_of(principal)
-        chosen = choose_stores(directory, store, principal)
+        chosen = choose_stores(directory, store)
         business = directory.business
         found = await self.orders.find_order(principal, [one.store_id for one in chosen], order_number)
         if not found:

@@ -152,5 +152,5 @@ class FindRelatedProducts:
 
     async def _today(self, principal: Principal) -> tuple[Directory, date]:
         directory = await self.directory.stores_of(principal)
-        choose_stores(directory, None, principal)
+        choose_stores(directory, None)
         return directory, today_of(directory.business, self.now())

@@ -100,7 +100,7 @@ class GetStorePerformance:
             NotFoundError: the principal sees every store, and there is none of this name.
         """
         directory = await self.directory.stores_of(principal)
-        chosen = choose_stores(directory, store, principal)
+        chosen = choose_stores(directory, store)
         business = directory.business
         days = resolve_period_of(chosen, period, today=today_of(business, self.now()), business=business)
         figures = await self.sales.store_performance(principal, [one.store_id for one in chosen], days)
@@ -123,13 +123,11 @@ class GetStorePerformance:
         )
 
 
-def choose_stores(directory: Directory, wanted: str | None, principal: Principal) -> tuple[Store, ...]:
+def choose_stores(directory: Directory, wanted: str | None) -> tuple[Store, ...]:
     """The store of this name or id among the principal's own; all of them when none is named."""
     if wanted is None:
         if not directory.stores:
-            raise AuthorizationError(
-                "No store is assigned to you. Ask your administrator for one.", principal.principal_id
-            )
+            raise AuthorizationError("No store is assigned to you. Ask your administrator for one.")
         return directory.stores
     name = wanted.strip().casefold()
     if not 0 < len(name) <= LONGEST_STORE_NAME:
@@ -144,7 +142,7 @@ def choose_stores(directory: Directory, wanted: str | None, principal: Principal
     yours = ", ".join(store.name for store in directory.stores[:STORES_LISTED]) or "none"
     if directory.sees_all_stores:
         raise NotFoundError(f"There is no such store. The stores are: {yours}.")
-    raise AuthorizationError(f"This store is not among yours. You may ask for: {yours}.", principal.principal_id)
+    raise AuthorizationError(f"This store is not among yours. You may ask for: {yours}.")
 
 
 def period_dates(period: Period, time_zone: str) -> PeriodDates:

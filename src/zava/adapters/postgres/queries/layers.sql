@@ -15,6 +15,11 @@ runners AS (
     FROM unnest(ARRAY['one', 'some', 'all']) AS shape
 ),
 
+planners AS (
+    SELECT to_regprocedure('sandbox.explain_for_' || shape || '(text, integer)')::oid AS oid
+    FROM unnest(ARRAY['one', 'some', 'all']) AS shape
+),
+
 signing AS (
     SELECT role.rolname
     FROM pg_catalog.pg_roles AS role
@@ -87,7 +92,10 @@ WHERE (refobjid = 'zava_sandbox'::regrole OR refobjid IN (SELECT oid FROM boxed)
     AND deptype = 'o'
     AND classid <> 'pg_default_acl'::regclass
     AND dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
-    AND (classid <> 'pg_proc'::regclass OR objid NOT IN (SELECT oid FROM runners))
+    AND (
+        classid <> 'pg_proc'::regclass
+        OR objid NOT IN (SELECT oid FROM runners UNION ALL SELECT oid FROM planners WHERE oid IS NOT NULL)
+    )
 UNION ALL
 SELECT 'role', rolname || ' may write ' || relations.oid::regclass
 FROM relations
