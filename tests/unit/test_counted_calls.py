@@ -22,8 +22,7 @@ from zava.adapters.mcp.resources import RetailResources
 from zava.adapters.mcp.server import build_server
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.container import new_container
-from zava.core.errors import BusyError
-from zava.core.fairness import Fairness, Rate, Requests, Work
+from zava.core.fairness import Fairness, Rate, Work
 from zava.core.performance import PerformanceMonitor, QueryShape
 from zava.core.turns import Turns
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
@@ -138,18 +137,3 @@ def test_files_share_the_turns_of_queries() -> None:
 
 def test_every_kind_of_work_is_bounded() -> None:
     assert set(fairness_of().turns) == set(Work)
-
-
-def test_who_has_too_many_requests_under_way_is_told_to_come_back_one_after_the_other() -> None:
-    requests = Requests(Rate(per_second=4, burst=100, clock=lambda: 1_000), at_once=2)
-    with requests.one_of(ADA), requests.one_of(ADA):
-        seconds = []
-        for _ in range(4):
-            with pytest.raises(BusyError) as caught, requests.one_of(ADA):
-                pass
-            seconds.append(caught.value.retry_after)
-        assert seconds == [1, 1, 2, 3]
-        with requests.one_of(BOB):
-            pass
-    with requests.one_of(ADA):
-        pass

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests import tiny_shop
 from zava.core.errors import BusyError
-from zava.core.fairness import Fairness, Rate, Work
+from zava.core.fairness import Fairness, Rate, Requests, Work
 from zava.core.turns import Turns
 
 SEATTLE, TACOMA = tiny_shop.SEATTLE.principal, tiny_shop.TACOMA.principal
@@ -118,3 +118,18 @@ async def test_work_that_nothing_bounds_is_done_at_once() -> None:
         for _ in range(100):
             await stack.enter_async_context(fairness.turn(SEATTLE, Work.QUESTION))
         await asyncio.sleep(0)
+
+
+def test_who_has_too_many_requests_under_way_is_told_to_come_back_one_after_the_other() -> None:
+    requests = Requests(Rate(per_second=4, burst=100, clock=lambda: 1_000), at_once=2)
+    with requests.one_of(SEATTLE), requests.one_of(SEATTLE):
+        seconds = []
+        for _ in range(4):
+            with pytest.raises(BusyError) as caught, requests.one_of(SEATTLE):
+                pass
+            seconds.append(caught.value.retry_after)
+        assert seconds == [1, 1, 2, 3]
+        with requests.one_of(TACOMA):
+            pass
+    with requests.one_of(SEATTLE):
+        pass

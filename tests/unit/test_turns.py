@@ -161,10 +161,12 @@ async def test_principals_take_turns_even_when_one_asks_only_after_each_answer()
 
 
 async def test_who_has_fewest_under_way_is_next() -> None:
-    shop = Shop(turns_of(in_all=3, at_once=3))
-    await shop.asks(TACOMA, SEATTLE, SEATTLE, SEATTLE, TACOMA)
-    await shop.ends(1)
-    assert shop.begun[3:] == [TACOMA]
+    shop = Shop(turns_of(in_all=4, at_once=4))
+    await shop.asks(SEATTLE, SEATTLE, SEATTLE, TACOMA)
+    # Seattle's last turn was before Tacoma's.
+    await shop.asks(SEATTLE, TACOMA)
+    await shop.ends()
+    assert shop.begun[4:] == [TACOMA]
     await shop.closes()
 
 
