@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
+from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
 from zava.commands.clients import ClientName
@@ -25,6 +26,8 @@ db = App(name="db", help="Look after the database.")
 app.command(db)
 queries = App(name="queries", help="List the queries of free SQL that run, and stop one.")
 app.command(queries)
+audit = App(name="audit", help="Who asked what: look at the audit trail, verify it, prune it.")
+app.command(audit)
 principals = App(name="principals", help="Enter those who may ask, and say what they see.")
 app.command(principals)
 groups = App(name="groups", help="Say what the groups of an identity provider are given.")
@@ -226,6 +229,56 @@ def stop(pid: Annotated[int, Parameter(help="Its process, as listed.")], /, *, d
     stop_query(_settings(embedded={"data_dir": data_dir}), pid)
 
 
+FormerKey = Annotated[
+    list[Path] | None, Parameter(help="A key that was replaced since, for the rows of its time.", negative="")
+]
+
+
+@audit.command
+def tail(  # noqa: PLR0913 - what one may want to see
+    *,
+    follow: Annotated[bool, Parameter(help="Go on with calls as they come to the database.", negative="")] = False,
+    principal: Annotated[str | None, Parameter(help="Calls of this person alone, by name or id.")] = None,
+    tool: Annotated[str | None, Parameter(help="Calls of this tool alone.")] = None,
+    since: Annotated[str | None, Parameter(help="Calls since then alone: 30m, 12h, 7d, or a moment in UTC.")] = None,
+    lines: Annotated[int, Parameter(help="Calls at most, before those that follow.", validator=Number(gte=1))] = 50,
+    as_json: Annotated[bool, Parameter(name="--json", help="A JSON object a line.", negative="")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show the latest calls: when, how each ended, who asked, what, how long it took, and about which stores."""
+    from zava.commands.audit import Wanted, show_calls
+
+    show_calls(_settings(embedded={"data_dir": data_dir}), Wanted(principal, tool, since, lines, follow, as_json))
+
+
+@audit.command
+def verify(
+    *,
+    anchor: Annotated[
+        list[str] | None, Parameter(help="A row that was there, from a log line: writer:sequence:mac.", negative="")
+    ] = None,
+    former_key: FormerKey = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Look at every row of the audit trail; say which was changed, taken away or moved, and exit with 1 then."""
+    from zava.commands.audit import verify_calls
+
+    sys.exit(verify_calls(_settings(embedded={"data_dir": data_dir}), anchor or (), former_key or ()))
+
+
+@audit.command
+def prune(
+    *,
+    older_than: Annotated[str, Parameter(help="How old, as in 400d, or from before which moment.")],
+    former_key: FormerKey = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Take old rows of the audit trail away. Signed checkpoints stay, so that the rest can be verified."""
+    from zava.commands.audit import prune_calls
+
+    sys.exit(prune_calls(_settings(embedded={"data_dir": data_dir}), older_than, former_key or ()))
+
+
 @principals.command(name="add")
 def add_principal(  # noqa: PLR0913 - what is entered of somebody
     subject: Subject,
@@ -403,12 +456,19 @@ def _settings(**groups: dict[str, Any]) -> Settings:
     except SettingsError as error:
         raise SetupError(f"these settings cannot be used: {error}") from None
     except pydantic.ValidationError as error:
-        problems = "; ".join(
-            f"ZAVA_{'__'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
-        )
-        raise SetupError(f"these settings cannot be used: {problems}") from None
+        raise SetupError(f"these settings cannot be used: {'; '.join(map(_said, error.errors()))}") from None
     configure_log(settings.log)
     return settings
+
+
+def _said(problem: ErrorDetails) -> str:
+    """What pydantic says of a setting, in words for those who have never heard of pydantic."""
+    name = f"ZAVA_{'__'.join(map(str, problem['loc'])).upper()}"
+    if problem["type"] == "extra_forbidden":
+        return f"{name}: there is no such setting; docs/settings.md lists them all"
+    said = problem["msg"].removeprefix("Value error, ")
+    # What is said of several settings names them.
+    return said if said.startswith("ZAVA_") else f"{name}: {said}"
 
 
 def _is_setting(name: str) -> bool:

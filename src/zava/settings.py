@@ -37,7 +37,7 @@ def _sent_in_a_header(key: SecretStr) -> SecretStr:
 def _without_secrets(url: HttpUrl) -> HttpUrl:
     # The addresses of requests are logged.
     if url.username or url.password or url.query or url.fragment:
-        raise ValueError("must hold no user, password, query or fragment; the key belongs in api_key")
+        raise ValueError("must hold no user, password, query or fragment; the key belongs in ZAVA_EMBEDDING__API_KEY")
     return url
 
 
@@ -138,7 +138,7 @@ class DatabaseSettings(BaseModel):
     @model_validator(mode="after")
     def _pool_sizes_agree(self) -> Self:
         if self.pool_max_size < self.pool_min_size:
-            raise ValueError("pool_max_size must not be smaller than pool_min_size")
+            raise ValueError("ZAVA_DATABASE__POOL_MAX_SIZE must not be smaller than ZAVA_DATABASE__POOL_MIN_SIZE")
         return self
 
 
@@ -183,6 +183,45 @@ class LimitSettings(BaseModel):
     queue: Annotated[int, Field(ge=0, description="Further calls of one principal that wait for a turn.")] = 32
     queue_in_all: Annotated[int, Field(ge=0, description="Calls that wait for a turn, of everybody together.")] = 400
     patience: Annotated[Seconds, Field(description="Seconds that a call waits for its turn.")] = 20
+
+
+class AuditSettings(BaseModel):
+    """ZAVA_AUDIT__…: what is written down of every call, in audit.calls."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: Annotated[
+        bool, Field(description="Whether calls are audited. With a DSN that needs the DSN of the writer.")
+    ] = True
+    spool_dir: Annotated[
+        Path | None,
+        Field(
+            description="Folder in which rows wait for the database. Default: audit in the data directory of the "
+            "embedded PostgreSQL; with a DSN /var/lib/zava-audit for root, else the user's state directory."
+        ),
+    ] = None
+    spool_bytes: Annotated[int, Field(ge=10_000, description="Bytes that may wait there for each server process.")] = (
+        268_435_456
+    )
+    when_full: Annotated[
+        Literal["refuse", "answer"],
+        Field(description="What happens to calls that cannot be written down: refused, or answered unaudited."),
+    ] = "refuse"
+    fsync: Annotated[
+        bool,
+        Field(description="Whether an answer waits until its row outlives a power cut, and not the process alone."),
+    ] = False
+    full_texts: Annotated[
+        bool,
+        Field(description="Whether free SQL is kept with its literals, for who holds audit:read and personal."),
+    ] = False
+    key_file: Annotated[
+        Path | None,
+        Field(
+            description="File with a key for the chains that no administrator of the database knows. "
+            "Default: a key derived from the context key."
+        ),
+    ] = None
 
 
 class EmbeddedSettings(BaseModel):
@@ -257,13 +296,13 @@ class EmbeddingSettings(BaseModel):
     def _a_key_where_one_is_needed(self) -> Self:
         needs_key = self.azure_endpoint is not None or self.base_url == OPENAI
         if self.provider == "openai" and needs_key and self.api_key is None:
-            raise ValueError("api_key must be set for OpenAI and Azure")
+            raise ValueError("ZAVA_EMBEDDING__API_KEY must be set for OpenAI and Azure")
         return self
 
     @model_validator(mode="after")
     def _a_batch_holds_a_text(self) -> Self:
         if self.max_batch_bytes < self.max_text_bytes:
-            raise ValueError("max_batch_bytes must not be smaller than max_text_bytes")
+            raise ValueError("ZAVA_EMBEDDING__MAX_BATCH_BYTES must not be smaller than ZAVA_EMBEDDING__MAX_TEXT_BYTES")
         return self
 
 
@@ -329,7 +368,7 @@ class HttpSettings(BaseModel):
     @model_validator(mode="after")
     def _a_certificate_has_a_key(self) -> Self:
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
-            raise ValueError("tls_certificate_file and tls_key_file belong together")
+            raise ValueError("ZAVA_HTTP__TLS_CERTIFICATE_FILE and ZAVA_HTTP__TLS_KEY_FILE belong together")
         return self
 
 
@@ -367,7 +406,7 @@ class AuthSettings(BaseModel):
     @model_validator(mode="after")
     def _an_issuer_has_keys(self) -> Self:
         if (self.issuer is None) != (self.jwks_url is None):
-            raise ValueError("issuer and jwks_url belong together")
+            raise ValueError("ZAVA_AUTH__ISSUER and ZAVA_AUTH__JWKS_URL belong together")
         return self
 
 
@@ -377,7 +416,7 @@ class LogSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     level: Annotated[
-        str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="DEBUG, INFO, WARNING or ERROR.")
     ] = "INFO"
     format: Annotated[
         Literal["text", "json"], Field(description="text: a line an event. json: an object an event.")
@@ -408,6 +447,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     sandbox: SandboxSettings = SandboxSettings()
     limits: LimitSettings = LimitSettings()
+    audit: AuditSettings = AuditSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     search: SearchSettings = SearchSettings()

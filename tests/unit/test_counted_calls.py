@@ -13,7 +13,7 @@ from mcp_types import PromptReference
 
 from tests import tiny_shop
 from tests.callers import always
-from tests.fakes import STORES_QUERY, FakeProductRepository, FakeSchemaCatalog, FakeStoreDirectory
+from tests.fakes import STORES_QUERY, FakeAuditTrail, FakeProductRepository, FakeSchemaCatalog, FakeStoreDirectory
 from tests.unit.test_tools import NOW, retail_tools
 from zava.adapters.mcp.completions import RetailCompletions
 from zava.adapters.mcp.pipeline import UNBOUNDED, Pipeline
@@ -42,7 +42,7 @@ def client_of(fairness: Fairness) -> InMemory:
     server = build_server(
         retail_tools().specs(),
         Pipeline(always(ADA), timeout=5, fairness=fairness),
-        resources=RetailResources(directory, GetMultipleTableSchemas(catalog), performance).specs(),
+        resources=RetailResources(directory, GetMultipleTableSchemas(catalog), performance, FakeAuditTrail()).specs(),
         prompts=prompt_specs(),
         completions=RetailCompletions(directory, FakeProductRepository(), catalog).spec(),
         auth=None,

@@ -89,8 +89,19 @@ class House:
 
     def server_for(self, person: PersonRow) -> FastMCP:
         tools = replace(retail_tools(), query=None if self.without_sql else ExecuteSalesQuery(self.sandbox))
+        files = self.files()
+        identity = KnownTokens({"token": person.principal}, "token")
+        return build_server(
+            tools.specs(),
+            Pipeline(identity.caller, timeout=5, link=files.link),
+            files=files.spec(),
+            auth=None,
+            version="0.0.0",
+        )
+
+    def files(self) -> CsvFiles:
         large = replace(
-            tools,
+            retail_tools(),
             analyze=AnalyzeSales(
                 FakeStoreDirectory(),
                 FakeSalesRepository(),
@@ -107,15 +118,7 @@ class House:
             ),
             query=None if self.without_sql else ExecuteSalesQuery(self.sandbox, for_file=True),
         )
-        files = CsvFiles(large.specs(), SignedQuestions(self.secret, self.clock))
-        identity = KnownTokens({"token": person.principal}, "token")
-        return build_server(
-            tools.specs(),
-            Pipeline(identity.caller, timeout=5, link=files.link),
-            files=files.spec(),
-            auth=None,
-            version="0.0.0",
-        )
+        return CsvFiles(large.specs(), SignedQuestions(self.secret, self.clock))
 
     def client(self, person: PersonRow = tiny_shop.SEATTLE, mode: str = "auto") -> InMemory:
         return Client(self.server_for(person), mode=mode)

@@ -26,7 +26,7 @@ from mcp_types import (
 from starlette.testclient import TestClient
 
 from tests import tiny_shop
-from tests.fakes import FakeProductRepository, FakeSchemaCatalog, FakeStoreDirectory
+from tests.fakes import FakeAuditTrail, FakeProductRepository, FakeSchemaCatalog, FakeStoreDirectory
 from tests.tiny_shop import PersonRow
 from tests.unit import test_tools
 from zava.adapters.mcp.completions import RetailCompletions
@@ -48,7 +48,7 @@ from zava.core.use_cases.report_performance import ReportPerformance
 InMemory = Client[FastMCPTransport]
 
 NOW = datetime(2026, 3, 16, 20, tzinfo=UTC)
-RESOURCES = ["zava://me", "zava://metrics", "zava://stores", "zava://performance"]
+RESOURCES = ["zava://me", "zava://metrics", "zava://stores", "zava://performance", "zava://audit"]
 VIEW = "ui://zava/store-performance"
 SCHEMA = "zava://schema/{table}"
 PROMPTS = ["daily_brief", "monthly_review", "stock_check", "compare_my_stores"]
@@ -103,7 +103,7 @@ def with_all(
         (),
         Pipeline(identity.caller, timeout=seconds, observers=[monitor.see_call]),
         resources=RetailResources(
-            directory, GetMultipleTableSchemas(catalog), ReportPerformance(directory, monitor)
+            directory, GetMultipleTableSchemas(catalog), ReportPerformance(directory, monitor), FakeAuditTrail()
         ).specs(),
         prompts=prompt_specs(),
         completions=RetailCompletions(directory, FakeProductRepository(), catalog).spec(),

@@ -203,7 +203,7 @@ def test_the_sql_of_queries_is_told_only_when_a_setting_asks_for_it_and_paramete
     ("sql", "text"),
     [
         ("SELECT 'hunter2'", "SELECT ?"),
-        ("SELECT E'hunter2\\'' || $$hunter2$$ || 'x'", "SELECT ? || ? || ?"),
+        (r"SELECT E'hunter2\'' || $$hunter2$$ || 'x'", "SELECT ? || ? || ?"),
         ("SELECT 1 -- hunter2", "SELECT ?"),
         ("SELECT /* hunter2 /* hunter2 */ hunter2 */ 1", "SELECT ?"),
         ('SELECT 1 AS "a -- hunter2"', 'SELECT ? AS "?"'),
@@ -334,6 +334,14 @@ def test_a_pool_is_looked_at_while_it_is_open() -> None:
         assert recorded.points("db.client.connection.max") == [(pool, 10)]
         assert recorded.points("db.client.connection.pending_requests") == [(pool, 2)]
     assert recorded.points("db.client.connection.count") == []
+
+
+def test_the_audit_trail_is_looked_at_while_it_is_kept() -> None:
+    recorded = Recorded()
+    metrics = ("zava.audit.spooled", "zava.audit.written", "zava.audit.refused")
+    with recorded.telemetry.watching_audit(lambda: {"waiting": 3, "written": 40, "refused": 5}):
+        assert [recorded.points(name) for name in metrics] == [[({}, 3)], [({}, 40)], [({}, 5)]]
+    assert [recorded.points(name) for name in metrics] == [[], [], []]
 
 
 def test_the_age_of_the_rollups_counts_from_when_all_was_summed() -> None:
@@ -507,7 +515,7 @@ async def test_telemetry_that_goes_nowhere_leaves_everything_as_it_is() -> None:
     telemetry.observe_query(RUN)
     telemetry.observe_tokens("openai", "a-model", 1)
     telemetry.rolled_up()
-    with telemetry.within("find_order"), telemetry.watching_pool("questions", dict):
+    with telemetry.within("find_order"), telemetry.watching_pool("questions", dict), telemetry.watching_audit(dict):
         await asyncio.sleep(0)
 
 

@@ -107,8 +107,21 @@ class CsvFiles:
     def spec(self) -> ToolSpec[CsvFile]:
         """All files, as the pipeline takes them."""
         return ToolSpec(
-            self.csv, title="Answer as CSV", scope_of=self.scope_of, text=lambda file: file.text, work=Work.FILE
+            self.csv,
+            title="Answer as CSV",
+            scope_of=self.scope_of,
+            text=lambda file: file.text,
+            sql=self._query,
+            work=Work.FILE,
         )
+
+    def _query(self, principal: Principal, arguments: Arguments) -> str | None:
+        """The free SQL of which a file is asked."""
+        try:
+            spec, asked = self._asked(principal, str(arguments.get("question")))
+        except NotFoundError:
+            return None
+        return spec.query(principal, asked)
 
     def _asked(self, principal: Principal, question: str) -> tuple[ToolSpec[Any], Arguments]:
         """The tool that the link asks, and the arguments."""

@@ -94,6 +94,9 @@ class OpenTelemetry(Telemetry):
     def watching_pool(self, name: str, read: Callable[[], Mapping[str, int]]) -> AbstractContextManager[object]:
         return self._metrics.watching_pool(name, read)
 
+    def watching_audit(self, read: Callable[[], Mapping[str, int]]) -> AbstractContextManager[object]:
+        return self._metrics.watching_audit(read)
+
     def rolled_up(self) -> None:
         self._metrics.rolled_up()
 
