@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve test e2e conformance figures browser quality isolation isolation-long analyses-long check lock clean
+.PHONY: serve test e2e conformance figures browser quality isolation isolation-long analyses-long check audit lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -78,6 +78,10 @@ check: $(SETUP)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# Known vulnerabilities of what is locked, by the Python Packaging Advisory Database. Needs a network that reaches it.
+audit: | $(BIN)/uv
+	@$(BIN)/uv tool run pip-audit --strict --requirement requirements.lock --require-hashes --disable-pip
 
 lock: | $(BIN)/uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --group dev --generate-hashes \

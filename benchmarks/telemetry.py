@@ -29,7 +29,7 @@ from zava.commands.answering import answer_http
 from zava.commands.database import Database, open_database
 from zava.core.model import Principal
 from zava.demo.personas import PERSONAS
-from zava.settings import EmbeddedSettings, EmbeddingSettings, Settings
+from zava.settings import EmbeddedSettings, EmbeddingSettings, LimitSettings, Settings
 
 TOKEN = "demo-store-seattle"  # noqa: S105 - the sample shop's
 HEADERS = {
@@ -92,7 +92,10 @@ def serve(dsn: str, key_file: Path, port: int) -> None:
     shop = Shop(DatabaseAccess(dsn, key_file), None)
     listener = socket.create_server(("127.0.0.1", port), backlog=128)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    answer_http(Settings(embedding=EmbeddingSettings(provider="none")), shop, listener, f"http://127.0.0.1:{port}/mcp")
+    # One principal asks as often as it can.
+    limits = LimitSettings(calls_per_second=100_000, burst=100_000)
+    settings = Settings(embedding=EmbeddingSettings(provider="none"), limits=limits)
+    answer_http(settings, shop, listener, f"http://127.0.0.1:{port}/mcp")
 
 
 @contextmanager

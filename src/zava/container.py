@@ -53,6 +53,7 @@ from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory, SeenStores
 from zava.adapters.telemetry.telemetry import Telemetry
 from zava.adapters.web.health import DEGRADED, HEALTHY, UNHEALTHY, Check
+from zava.core.fairness import Fairness, Rate, Requests, Work
 from zava.core.model import MOST_FILE_ROWS, EmbeddingModel, Principal
 from zava.core.performance import PerformanceMonitor
 from zava.core.ports import AuditTrail, EmbeddingProvider
@@ -84,11 +85,15 @@ SANDBOX_ATTEMPTS = 2
 # Where more of the room for audited calls is taken, they have waited for long.
 AUDIT_BACKLOG = 0.5
 
-# Of one principal: a file takes 150 MB while it is made, and one of nested JSON 600 MB.
-FILES_AT_ONCE = 2
-FILES_WAITING = 2
-# One may take some hundred megabytes while it is made.
+# A file takes 150 MB while it is made, and one of nested JSON 600 MB.
 FILES_IN_ALL = 4
+# A client sends some requests for each call: it greets, lists, and asks again.
+REQUESTS_PER_CALL = 3
+# A principal waits in one queue, or in two; more requests would be refused when they come to them, at a higher price.
+QUEUES = 2
+# One process draws them, one after the other; an answer does not wait longer for its picture.
+CHARTS_IN_ALL = 1
+CHART_PATIENCE_SECONDS = 10
 
 
 def _now() -> datetime:
@@ -186,8 +191,36 @@ def _identity(admission: Admission) -> str:
 
 def _timeout(settings: Settings) -> float:
     longest = max(settings.database.statement_timeout, settings.sandbox.statement_timeout)
-    # A query of a caller's own may wait for its turn, then for a connection.
-    return 2 * settings.database.pool_timeout + longest + MARGIN_SECONDS
+    # A call may wait for its turn, then for a connection.
+    return settings.limits.patience + settings.database.pool_timeout + longest + MARGIN_SECONDS
+
+
+def _requests(settings: Settings) -> Requests:
+    limits = settings.limits
+    rate = Rate(REQUESTS_PER_CALL * limits.calls_per_second, REQUESTS_PER_CALL * limits.burst)
+    return Requests(rate, QUEUES * max(1, limits.queue))
+
+
+def _fairness(settings: Settings) -> Fairness:
+    limits = settings.limits
+    half = (os.cpu_count() or 1) // 2
+    slots = limits.heavy_slots or max(1, half)
+
+    def turns(in_all: int, at_once: int, patience: float = limits.patience) -> Turns:
+        return Turns(in_all, at_once, limits.queue, limits.queue_in_all, patience)
+
+    # Where there is more than one slot, nobody has all of them: what runs cannot be interrupted for somebody else.
+    heavy = turns(slots, max(1, slots - 1))
+    files = turns(FILES_IN_ALL, max(1, FILES_IN_ALL - 1))
+    return Fairness(
+        Rate(limits.calls_per_second, limits.burst),
+        {
+            Work.QUESTION: [turns(settings.database.pool_max_size, limits.concurrency or max(2, half))],
+            Work.SQL: [heavy],
+            Work.FILE: [files, heavy],
+            Work.CHART: [turns(CHARTS_IN_ALL, CHARTS_IN_ALL, CHART_PATIENCE_SECONDS)],
+        },
+    )
 
 
 def _audit(access: DatabaseAccess, trail: AuditTrail) -> Audit:
@@ -368,12 +401,6 @@ class Container(containers.DeclarativeContainer):
     sandbox = providers.Singleton(
         PostgresSandbox, sandbox_sessions, catalog, providers.Callable(_limits, settings.provided.sandbox)
     )
-    turns = providers.Singleton(
-        Turns,
-        settings.provided.sandbox.concurrency,
-        settings.provided.sandbox.queue,
-        settings.provided.database.pool_timeout,
-    )
 
     get_store_performance = providers.Singleton(GetStorePerformance, directory, sales, now)
     analyze_sales = providers.Singleton(AnalyzeSales, directory, sales, products, now)
@@ -393,7 +420,7 @@ class Container(containers.DeclarativeContainer):
     find_order = providers.Singleton(FindOrder, directory, orders)
     get_multiple_table_schemas = providers.Singleton(GetMultipleTableSchemas, catalog)
 
-    execute_sales_query = providers.Singleton(ExecuteSalesQuery, sandbox, turns)
+    execute_sales_query = providers.Singleton(ExecuteSalesQuery, sandbox)
 
     tools = providers.Singleton(
         RetailTools,
@@ -419,7 +446,7 @@ class Container(containers.DeclarativeContainer):
         query=providers.Callable(
             _if_enabled,
             settings.provided.sandbox.enabled,
-            providers.Singleton(ExecuteSalesQuery, sandbox, turns, for_file=True),
+            providers.Singleton(ExecuteSalesQuery, sandbox, for_file=True),
         ),
     )
     questions = providers.Singleton(SignedQuestions, providers.Callable(ContextKey.derive, key, "csv links"), now)
@@ -427,9 +454,6 @@ class Container(containers.DeclarativeContainer):
         CsvFiles,
         file_tools.provided.specs.call(),
         questions,
-        providers.Singleton(
-            Turns, FILES_AT_ONCE, FILES_WAITING, settings.provided.database.pool_timeout, in_all=FILES_IN_ALL
-        ),
     )
 
     audit_spool = providers.Singleton(
@@ -449,6 +473,8 @@ class Container(containers.DeclarativeContainer):
     )
     completions = providers.Singleton(RetailCompletions, directory, products, catalog)
 
+    requests = providers.Singleton(_requests, settings)
+    fairness = providers.Singleton(_fairness, settings)
     pipeline = providers.Singleton(
         Pipeline,
         identity.provided.caller,
@@ -456,6 +482,7 @@ class Container(containers.DeclarativeContainer):
         link=csv_files.provided.link,
         client=providers.Object(client_of_call),
         cover=providers.Object(coverage),
+        fairness=fairness,
         within=telemetry.provided.within,
         audit=providers.Callable(_audit, access, audit_trail),
         observers=call_observers,

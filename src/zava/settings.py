@@ -151,11 +151,38 @@ class SandboxSettings(BaseModel):
     max_rows: Annotated[int, Field(ge=1, le=100_000, description="Rows of an answer.")] = 1_000
     max_bytes: Annotated[int, Field(ge=1_000, le=16_777_216, description="Bytes of the rows of an answer.")] = 262_144
     statement_timeout: Annotated[Seconds, Field(description="Seconds that one query may run.")] = 15
-    concurrency: Annotated[PositiveInt, Field(description="Queries of one principal that run at once.")] = 4
-    queue: Annotated[int, Field(ge=0, description="Further queries of one principal that wait for a turn.")] = 8
     pool_max_size: Annotated[
         PositiveInt, Field(description="Connections for such queries, apart from those of the other questions.")
     ] = 8
+
+
+class LimitSettings(BaseModel):
+    """ZAVA_LIMITS__…: what one principal may take, so that enough is left for the others. Callers cannot raise it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    calls_per_second: Annotated[
+        float, Field(gt=0, le=100_000, allow_inf_nan=False, description="Calls of one principal, in the long run.")
+    ] = 20
+    burst: Annotated[
+        PositiveInt, Field(description="Calls of one principal at once, after a while in which there were few.")
+    ] = 100
+    concurrency: Annotated[
+        PositiveInt | None,
+        Field(
+            description="Calls of one principal that are answered at once. Default: half the processors, at least 2."
+        ),
+    ] = None
+    heavy_slots: Annotated[
+        PositiveInt | None,
+        Field(
+            description="Queries of callers' own and files under way at once, for everybody together. "
+            "Default: half the processors."
+        ),
+    ] = None
+    queue: Annotated[int, Field(ge=0, description="Further calls of one principal that wait for a turn.")] = 32
+    queue_in_all: Annotated[int, Field(ge=0, description="Calls that wait for a turn, of everybody together.")] = 400
+    patience: Annotated[Seconds, Field(description="Seconds that a call waits for its turn.")] = 20
 
 
 class AuditSettings(BaseModel):
@@ -424,6 +451,7 @@ class Settings(BaseSettings):
 
     database: DatabaseSettings = DatabaseSettings()
     sandbox: SandboxSettings = SandboxSettings()
+    limits: LimitSettings = LimitSettings()
     audit: AuditSettings = AuditSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()

@@ -32,11 +32,14 @@ from zava.container import new_container
 from zava.core.model import Principal
 from zava.demo.personas import PERSONAS
 from zava.demo.shop import open_sample_shop
-from zava.settings import SandboxSettings, Settings
+from zava.settings import LimitSettings, SandboxSettings, Settings
 
 SCALE = 0.03
 SECONDS = 2
 ROLLUP_SECONDS = 120
+# An attacker asks as often as they can, and on every connection at once; one slot is left to others.
+OFTEN = 100_000
+SLOTS = POOL_SIZE + 1
 KINDS = {
     "store_manager": "demo-store-seattle",
     "regional_manager": "demo-region-puget-sound",
@@ -227,6 +230,9 @@ def served_shop(folder: Path) -> Iterator[Shop]:
         str(SCALE),
         ZAVA_SANDBOX__STATEMENT_TIMEOUT=str(SECONDS),
         ZAVA_SANDBOX__POOL_MAX_SIZE=str(POOL_SIZE),
+        ZAVA_LIMITS__CALLS_PER_SECOND=str(OFTEN),
+        ZAVA_LIMITS__BURST=str(OFTEN),
+        ZAVA_LIMITS__HEAVY_SLOTS=str(SLOTS),
         # Else the names of other stores are told on purpose, and those are marked.
         ZAVA_SEARCH__AVAILABILITY="false",
         ZAVA_DATABASE__ROLLUP_INTERVAL="0.5",
@@ -281,7 +287,10 @@ def layered_shop(folder: Path, database: TestDatabase, guard: Guard = check, *, 
 
 @asynccontextmanager
 async def _in_this_process(access: DatabaseAccess, guard: Guard, token: str) -> AsyncIterator[Client[Any]]:
-    settings = Settings(sandbox=SandboxSettings(statement_timeout=SECONDS, pool_max_size=POOL_SIZE))
+    settings = Settings(
+        sandbox=SandboxSettings(statement_timeout=SECONDS, pool_max_size=POOL_SIZE),
+        limits=LimitSettings(calls_per_second=OFTEN, burst=OFTEN, heavy_slots=SLOTS),
+    )
     principals = {persona.token: Principal(persona.principal_id, persona.name) for persona in PERSONAS}
     container = new_container(settings, access, principals, stdio_token=token)
     container.sandbox.override(

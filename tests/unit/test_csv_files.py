@@ -30,10 +30,11 @@ from tests.tiny_shop import PersonRow
 from tests.unit.test_tools import NOW, retail_tools
 from zava.adapters.mcp.csv_files import CsvFiles, csv_text
 from zava.adapters.mcp.identity import KnownTokens
-from zava.adapters.mcp.pipeline import Pipeline, ToolSpec
+from zava.adapters.mcp.pipeline import UNBOUNDED, Pipeline, ToolSpec
 from zava.adapters.mcp.questions import REFUSAL, SignedQuestions
 from zava.adapters.mcp.server import build_server
 from zava.core.errors import BusyError
+from zava.core.fairness import Fairness, Work
 from zava.core.model import MOST_FILE_ROWS, Principal, ResultColumn, Table
 from zava.core.turns import Turns
 from zava.core.use_cases.analyze_sales import AnalyzeSales
@@ -87,8 +88,7 @@ class House:
     without_sql: bool = False
 
     def server_for(self, person: PersonRow) -> FastMCP:
-        turns = Turns(at_once=4, waiting=8, patience=5)
-        tools = replace(retail_tools(), query=None if self.without_sql else ExecuteSalesQuery(self.sandbox, turns))
+        tools = replace(retail_tools(), query=None if self.without_sql else ExecuteSalesQuery(self.sandbox))
         files = self.files()
         identity = KnownTokens({"token": person.principal}, "token")
         return build_server(
@@ -100,7 +100,6 @@ class House:
         )
 
     def files(self) -> CsvFiles:
-        turns = Turns(at_once=4, waiting=8, patience=5)
         large = replace(
             retail_tools(),
             analyze=AnalyzeSales(
@@ -117,9 +116,9 @@ class House:
                 lambda: NOW,
                 most_rows=MOST_FILE_ROWS,
             ),
-            query=None if self.without_sql else ExecuteSalesQuery(self.sandbox, turns, for_file=True),
+            query=None if self.without_sql else ExecuteSalesQuery(self.sandbox, for_file=True),
         )
-        return CsvFiles(large.specs(), SignedQuestions(self.secret, self.clock), Turns(2, 2, 5))
+        return CsvFiles(large.specs(), SignedQuestions(self.secret, self.clock))
 
     def client(self, person: PersonRow = tiny_shop.SEATTLE, mode: str = "auto") -> InMemory:
         return Client(self.server_for(person), mode=mode)
@@ -292,16 +291,18 @@ async def test_who_gives_up_a_file_has_no_turn_for_another_until_it_is_written()
         return table
 
     spec = ToolSpec(execute_sales_query, title="", text=str)
-    files = CsvFiles([spec], SignedQuestions(b"a" * 32, lambda: NOW), Turns(1, 0, 5))
+    files = CsvFiles([spec], SignedQuestions(b"a" * 32, lambda: NOW))
+    one_at_a_time = Turns(in_all=1, at_once=1, waiting=0, waiting_in_all=0, patience=5)
+    fairness = Fairness(UNBOUNDED.rate, {Work.FILE: [one_at_a_time]})
     principal = tiny_shop.SEATTLE.principal
     question = files.questions.sign(principal, "execute_sales_query", {})
     assert question
-    reading = asyncio.create_task(files.csv(principal, question))
+    reading = asyncio.create_task(files.spec().answer(principal, {"question": question}, fairness))
     assert await asyncio.to_thread(table.begun.wait, 5)
     reading.cancel()
     await asyncio.sleep(0.05)
     with pytest.raises(BusyError):
-        await files.csv(principal, question)
+        await files.spec().answer(principal, {"question": question}, fairness)
     table.goes_on.set()
     with pytest.raises(asyncio.CancelledError):
         await reading

@@ -7,9 +7,8 @@ import pytest
 
 from tests import tiny_shop
 from tests.fakes import AS_OF, STORES_QUERY, FakeSandbox
-from zava.core.errors import InvalidQueryError, ValidationError
+from zava.core.errors import ValidationError
 from zava.core.model import Principal, Table
-from zava.core.turns import Turns
 from zava.core.use_cases.execute_sales_query import LONGEST_QUERY, ExecuteSalesQuery
 
 SEATTLE = tiny_shop.SEATTLE.principal
@@ -24,7 +23,7 @@ class CutShort(FakeSandbox):
 
 
 def use_case(sandbox: FakeSandbox | None = None) -> ExecuteSalesQuery:
-    return ExecuteSalesQuery(sandbox or FakeSandbox(), Turns(at_once=1, waiting=0, patience=1))
+    return ExecuteSalesQuery(sandbox or FakeSandbox())
 
 
 async def test_an_answer_says_what_it_covers() -> None:
@@ -57,11 +56,3 @@ async def test_an_answer_that_was_cut_short_says_how_to_ask_for_less(
 async def test_texts_that_are_not_worth_asking_are_not_asked(text: str, constraint: str) -> None:
     with pytest.raises(ValidationError, match=constraint):
         await use_case()(SEATTLE, text)
-
-
-async def test_a_turn_is_given_back_after_a_wrong_query() -> None:
-    ask = use_case()
-    for _ in range(2):
-        with pytest.raises(InvalidQueryError):
-            await ask(SEATTLE, "nonsense")
-    assert (await ask(SEATTLE, STORES_QUERY)).row_count == 1

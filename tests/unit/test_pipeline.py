@@ -163,7 +163,7 @@ async def test_an_error_of_the_core_keeps_its_code_and_its_words(
     retryable: bool,  # noqa: FBT001
 ) -> None:
     outcome = await failure(failing(error))
-    assert outcome == Failure(code, error.message, retryable)
+    assert outcome == Failure(code, error.message, retryable, error.details)
     assert outcome.text == f"{code}: {error.message}"
 
 
@@ -256,7 +256,7 @@ async def test_a_timeout_of_the_tools_own_is_a_fault_like_any_other(caplog: pyte
     [
         (errors.ValidationError("word", SECRET, SECRET), logging.WARNING, f"VALIDATION_ERROR in ask for {ADA_ID}"),
         (errors.AuthorizationError(SECRET), logging.WARNING, f"AUTHORIZATION_ERROR in ask for {ADA_ID}"),
-        (errors.BusyError("Later."), logging.WARNING, f"BUSY in ask for {ADA_ID}"),
+        (errors.BusyError("Later."), logging.WARNING, f"BUSY in ask for {ADA_ID}, retry_after 1"),
         (
             errors.InvalidQueryError(SECRET, query=SECRET, position=8, sqlstate="22P02"),
             logging.WARNING,

@@ -12,6 +12,7 @@ from zava.settings import (
     EmbeddedSettings,
     EmbeddingSettings,
     HttpSettings,
+    LimitSettings,
     LogSettings,
     SandboxSettings,
     SearchSettings,
@@ -253,6 +254,7 @@ def test_settings_cannot_be_changed_once_they_are_read(group: str, setting: str)
         Settings,
         DatabaseSettings,
         SandboxSettings,
+        LimitSettings,
         EmbeddedSettings,
         EmbeddingSettings,
         SearchSettings,
@@ -270,6 +272,7 @@ def test_every_setting_and_every_group_says_what_it_is_for(group: type[BaseModel
         {
             "database",
             "sandbox",
+            "limits",
             "audit",
             "embedded",
             "embedding",

@@ -51,7 +51,6 @@ from zava.core.metrics import METRICS
 from zava.core.model import PerformanceFigures, Product, ProductMatch, ResultColumn
 from zava.core.periods import NAMES, resolve_period
 from zava.core.ports import ChartRenderer
-from zava.core.turns import Turns
 from zava.core.use_cases.analyze_sales import AnalyzeSales
 from zava.core.use_cases.check_inventory import CheckInventory, InventoryCheck
 from zava.core.use_cases.compare_stores import CompareStores, StoreComparison
@@ -154,7 +153,7 @@ def retail_tools(charts: ChartRenderer | None = None) -> RetailTools:
         FindRelatedProducts(FakeStoreDirectory(), FakeProductRepository(), lambda: NOW),
         CheckInventory(FakeStoreDirectory(), FakeInventoryRepository(), FakeProductRepository(), lambda: NOW),
         FindOrder(FakeStoreDirectory(), FakeOrderRepository()),
-        ExecuteSalesQuery(FakeSandbox(), Turns(at_once=4, waiting=8, patience=5)),
+        ExecuteSalesQuery(FakeSandbox()),
         GetMultipleTableSchemas(FakeSchemaCatalog()),
         charts or FakeCharts(),
         lambda: NOW,

@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from zava.adapters.mcp.bounded_requests import BoundedRequests
 from zava.adapters.mcp.disconnect import DisconnectMiddleware
 from zava.adapters.mcp.identity import Callers
 from zava.adapters.mcp.progress_streams import ProgressStreams
@@ -19,6 +20,7 @@ from zava.adapters.mcp.scoped import ScopeChallenges
 from zava.adapters.web.bodies import WholeBodies
 from zava.adapters.web.connections import ConnectionLimits, bounded
 from zava.core.errors import SetupError
+from zava.core.fairness import Requests
 from zava.settings import HttpSettings, listed
 
 DRAIN_SECONDS = 10
@@ -30,8 +32,8 @@ MCP_HEADERS = ("Authorization", "Content-Type", "Mcp-Method", "Mcp-Name", "MCP-P
 READABLE_HEADERS = ("WWW-Authenticate", "Mcp-Session-Id", "Retry-After")
 
 
-def http_app(server: FastMCP, identity: Callers, settings: HttpSettings) -> StarletteWithLifespan:
-    """Answers in JSON, and in streams where a client asks for progress."""
+def http_app(server: FastMCP, identity: Callers, settings: HttpSettings, requests: Requests) -> StarletteWithLifespan:
+    """Answers in JSON, and in streams where a client asks for progress. Each principal sends so many requests."""
     origins = listed(settings.allowed_origins)
     public_host = urlsplit(settings.base_url).hostname or ""
     cors = (
@@ -60,7 +62,13 @@ def http_app(server: FastMCP, identity: Callers, settings: HttpSettings) -> Star
         )
 
     streaming = app(json_response=False)
-    answering = app(*cors, Middleware(WholeBodies), Middleware(ProgressStreams, streaming), json_response=True)
+    answering = app(
+        *cors,
+        Middleware(WholeBodies),
+        Middleware(BoundedRequests, requests),
+        Middleware(ProgressStreams, streaming),
+        json_response=True,
+    )
     alone = answering.router.lifespan_context
 
     @asynccontextmanager

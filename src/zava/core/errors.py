@@ -121,10 +121,22 @@ class QueryTooLargeError(DatabaseError):
 
 
 class BusyError(ZavaError):
-    """Too many questions at once: try again in a moment."""
+    """Too many questions at once: try again in a moment.
+
+    Attributes:
+        retry_after: seconds from which on it may go better.
+    """
 
     code = "BUSY"
     retryable = True
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    @property
+    def details(self) -> dict[str, str | int]:
+        return {"retry_after": self.retry_after}
 
 
 class UnavailableError(ZavaError):

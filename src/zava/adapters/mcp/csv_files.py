@@ -17,10 +17,10 @@ from zava.adapters.mcp.refusals import answer_or_refuse
 from zava.adapters.mcp.resources import PipelineResource, PipelineTemplate
 from zava.adapters.mcp.schemas import to_json
 from zava.core.errors import NotFoundError, ValidationError
+from zava.core.fairness import Work
 from zava.core.formulas import FORMULA
 from zava.core.model import MOST_FILE_ROWS, Principal
 from zava.core.threads import in_thread
-from zava.core.turns import Turns
 from zava.core.use_cases.check_inventory import InventoryCheck, ProductAtRisk
 
 CSV_URI = "zava://csv/{question}"
@@ -69,12 +69,10 @@ class CsvFiles:
     Attributes:
         tools: those whose answers are tables, with the limits of files.
         questions: signs what a link asks.
-        turns: of each principal to have a file made.
     """
 
     tools: Sequence[ToolSpec[Any]]
     questions: SignedQuestions
-    turns: Turns
 
     def link(self, principal: Principal, tool: str, arguments: Arguments, result: Any) -> Link | None:  # noqa: ANN401
         """Where this answer is to be had as a file; None for an answer that is no table, or hardly one."""
@@ -96,10 +94,9 @@ class CsvFiles:
             checked = spec.check(arguments)
         except ValidationError:
             raise NotFoundError(REFUSAL) from None
-        async with self.turns.of(principal):
-            table = Table.of(await spec.result(principal, {**checked, **TABULAR[spec.name]}))
-            # It takes seconds, for which others must not wait.
-            text = await in_thread(lambda: csv_text(table.columns, table.rows))
+        table = Table.of(await spec.result(principal, {**checked, **TABULAR[spec.name]}))
+        # It takes seconds, for which others must not wait.
+        text = await in_thread(lambda: csv_text(table.columns, table.rows))
         note = f"Cut short: these are {len(table.rows):,} rows, and there are more." if table.cut else None
         return CsvFile(text, len(table.rows), note)
 
@@ -110,7 +107,12 @@ class CsvFiles:
     def spec(self) -> ToolSpec[CsvFile]:
         """All files, as the pipeline takes them."""
         return ToolSpec(
-            self.csv, title="Answer as CSV", scope_of=self.scope_of, text=lambda file: file.text, sql=self._query
+            self.csv,
+            title="Answer as CSV",
+            scope_of=self.scope_of,
+            text=lambda file: file.text,
+            sql=self._query,
+            work=Work.FILE,
         )
 
     def _query(self, principal: Principal, arguments: Arguments) -> str | None:

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import logging
+import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -22,7 +23,15 @@ from zava.adapters.mcp.schemas import Json, ShortSchema, schema_of, to_json
 from zava.adapters.mcp.scoped import check_scope
 from zava.adapters.mcp.texts import picture_text
 from zava.core.charts import Picture
-from zava.core.errors import AuthorizationError, ChartError, QueryTimeoutError, ValidationError, ZavaError
+from zava.core.errors import (
+    AuthorizationError,
+    BusyError,
+    ChartError,
+    QueryTimeoutError,
+    ValidationError,
+    ZavaError,
+)
+from zava.core.fairness import Fairness, Rate, Work
 from zava.core.masking import masked
 from zava.core.model import Principal
 from zava.core.observations import FAILURES, Call, CallObserver, CallUnderWay, Coverage, call_under_way
@@ -97,6 +106,7 @@ class ToolSpec(Generic[Result]):
         view: str | None = None,
         draw: Callable[[Result], Awaitable[Picture]] | None = None,
         sql: str | Callable[[Principal, Mapping[str, Any]], str | None] | None = None,
+        work: Work = Work.QUESTION,
     ) -> None:
         """A tool.
 
@@ -109,6 +119,7 @@ class ToolSpec(Generic[Result]):
             view: URI of the resource that shows results to people; None where there is only the text.
             draw: the result as a picture. With it the tool takes one more argument, "chart".
             sql: the argument that is free SQL, or how it is found among the arguments of a principal's.
+            work: the kind of it, for which callers take turns.
         """
         hints = get_type_hints(function, include_extras=True)
         fields: dict[str, Any] = {
@@ -128,6 +139,7 @@ class ToolSpec(Generic[Result]):
         self._text = text
         self._draw = draw
         self._sql = sql
+        self._work = work
         self._arguments = create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
         self.parameters = self._arguments.model_json_schema(schema_generator=ShortSchema)
         self.output_schema = schema_of(hints["return"])
@@ -158,15 +170,19 @@ class ToolSpec(Generic[Result]):
         text = arguments.get(self._sql) if self._sql else None
         return text if isinstance(text, str) else None
 
-    async def answer(self, principal: Principal, arguments: Mapping[str, Any]) -> Answer[Result]:
-        result = await self.result(principal, arguments)
+    async def answer(self, principal: Principal, arguments: Mapping[str, Any], fairness: Fairness) -> Answer[Result]:
+        async with fairness.turn(principal, self._work):
+            result = await self.result(principal, arguments)
         text = self._text(result)
         if self._draw is None or not arguments[CHART]:
             return Answer(text, result)
         try:
-            picture = await self._draw(result)
+            async with fairness.turn(principal, Work.CHART):
+                picture = await self._draw(result)
         except ChartError as error:
             return Answer(f"{text}\nNo chart: {error.message}.", result)
+        except BusyError:
+            return Answer(f"{text}\nNo chart: too many are being drawn; ask again later.", result)
         return Answer(f"{text}\n{picture_text(picture)}", result, picture)
 
     async def result(self, principal: Principal, arguments: Mapping[str, Any]) -> Result:
@@ -176,6 +192,8 @@ class ToolSpec(Generic[Result]):
 
 
 Audit: TypeAlias = Callable[[Call], Awaitable[None]]
+# Where there is nobody to be fair to.
+UNBOUNDED = Fairness(Rate(math.inf, 1), {})
 
 
 async def unaudited(_: Call) -> None:
@@ -196,6 +214,7 @@ class Pipeline:
         client: Callable[[], str | None] = lambda: None,
         cover: Callable[[Any], Coverage] = lambda _: Coverage(),
         within: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext(),
+        fairness: Fairness = UNBOUNDED,
         audit: Audit = unaudited,
         observers: Sequence[CallObserver] = (),
     ) -> None:
@@ -210,6 +229,7 @@ class Pipeline:
             client: name and version of the client of this call, by its own account.
             cover: what a result is about.
             within: what surrounds the work for the tool of this name.
+            fairness: what the calls of a principal may take.
             audit: writes down what happened; when it raises a ZavaError, there is no answer.
             observers: are told what happened, in the end.
         """
@@ -221,6 +241,7 @@ class Pipeline:
         self._client = client
         self._cover = cover
         self._within = within
+        self._fairness = fairness
         self._audit = audit
         self._observers = observers
 
@@ -248,11 +269,12 @@ class Pipeline:
         try:
             caller = await self._caller()
             principal = asking.principal = caller.principal
+            self._fairness.rate.take(principal)
             checked = spec.check(arguments)
             check_scope(caller, spec.name, spec.scope_of(principal, checked))
             async with self._time_limit():
                 with cancelled_on_disconnect(), reported(self._report, self._report_every), self._within(spec.name):
-                    answer = await spec.answer(principal, checked)
+                    answer = await spec.answer(principal, checked, self._fairness)
             return replace(answer, link=self._link(principal, spec.name, arguments, answer.result))
         except asyncio.CancelledError:
             _log_cancelled(spec, asking)

@@ -26,6 +26,7 @@ from zava.core.analysis import DIMENSIONS
 from zava.core.charting import chart_analysis, chart_comparison, chart_performance
 from zava.core.charts import Chart, Picture
 from zava.core.errors import NotFoundError
+from zava.core.fairness import Work
 from zava.core.metrics import ANALYSIS_METRICS
 from zava.core.model import Principal, TableSchema
 from zava.core.named_products import LONGEST_PRODUCT
@@ -370,6 +371,7 @@ class RetailTools:
                         scope=SALES_QUERY,
                         text=query_text,
                         sql="postgresql_query",
+                        work=Work.SQL,
                     )
                 ]
                 if self.query
