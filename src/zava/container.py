@@ -406,7 +406,9 @@ class Container(containers.DeclarativeContainer):
     )
 
     report_performance = providers.Singleton(ReportPerformance, directory, monitor)
-    resources = providers.Singleton(RetailResources, directory, get_multiple_table_schemas, report_performance)
+    resources = providers.Singleton(
+        RetailResources, directory, get_multiple_table_schemas, report_performance, identity.provided.caller
+    )
     completions = providers.Singleton(RetailCompletions, directory, products, catalog)
 
     pipeline = providers.Singleton(

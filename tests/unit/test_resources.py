@@ -26,6 +26,7 @@ from mcp_types import (
 from starlette.testclient import TestClient
 
 from tests import tiny_shop
+from tests.callers import always
 from tests.fakes import FakeProductRepository, FakeSchemaCatalog, FakeStoreDirectory
 from tests.tiny_shop import PersonRow
 from tests.unit import test_tools
@@ -42,6 +43,7 @@ from zava.core.model import Directory, Principal, TableSchema
 from zava.core.performance import PerformanceMonitor, QueryShape
 from zava.core.periods import NAMES
 from zava.core.ports import SchemaCatalog, StoreDirectory
+from zava.core.scopes import AUDIT_READ, SCOPES
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
 from zava.core.use_cases.report_performance import ReportPerformance
 
@@ -103,7 +105,7 @@ def with_all(
         (),
         Pipeline(identity.caller, timeout=seconds, observers=[monitor.see_call]),
         resources=RetailResources(
-            directory, GetMultipleTableSchemas(catalog), ReportPerformance(directory, monitor)
+            directory, GetMultipleTableSchemas(catalog), ReportPerformance(directory, monitor), identity.caller
         ).specs(),
         prompts=prompt_specs(),
         completions=RetailCompletions(directory, FakeProductRepository(), catalog).spec(),
@@ -233,6 +235,19 @@ async def test_the_performance_of_this_server_is_told_in_seconds(client: InMemor
     (call,) = told["calls"]
     assert (call["tool"], call["figures"]["count"]) == ("me", 1)
     assert 0 < call["figures"]["max"] < 5
+
+
+@pytest.mark.parametrize("scopes", [SCOPES, SCOPES - {AUDIT_READ}, frozenset[str]()])
+async def test_a_token_that_leaves_the_audit_out_is_told_of_its_own_calls_alone(scopes: frozenset[str]) -> None:
+    person, directory = tiny_shop.HEAD_OFFICE.principal, FakeStoreDirectory()
+    monitor = PerformanceMonitor(lambda run: QueryShape(run.name), NOW, process=41)
+    resources = RetailResources(
+        directory,
+        GetMultipleTableSchemas(FakeSchemaCatalog()),
+        ReportPerformance(directory, monitor),
+        always(person, scopes),
+    )
+    assert (await resources.performance(person)).of_everybody is (scopes == SCOPES)
 
 
 async def test_every_metric_and_dimension_is_defined(client: InMemory) -> None:
