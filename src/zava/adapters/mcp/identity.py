@@ -169,7 +169,10 @@ class DirectoryCallers(Callers):
         if verified is None:
             return None
         known = await self._directory.by_subject(verified.subject)
-        return _narrowed(known, verified.scopes & SCOPES) if known else None
+        # Some providers leave the prefix on in their tokens, and some take it off.
+        prefix = self._authorization_server.scope_prefix
+        named = frozenset(scope.removeprefix(prefix) for scope in verified.scopes) & SCOPES
+        return _narrowed(known, named) if known else None
 
     @property
     def scopes_supported(self) -> list[str]:
