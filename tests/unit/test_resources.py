@@ -32,7 +32,7 @@ from tests.tiny_shop import PersonRow
 from tests.unit import test_tools
 from zava.adapters.mcp.completions import RetailCompletions
 from zava.adapters.mcp.identity import KnownTokens
-from zava.adapters.mcp.pipeline import Pipeline
+from zava.adapters.mcp.pipeline import Answer, Failure, Pipeline
 from zava.adapters.mcp.prompts import RULES, prompt_specs
 from zava.adapters.mcp.resources import RetailResources
 from zava.adapters.mcp.server import build_server
@@ -43,7 +43,7 @@ from zava.core.model import Directory, Principal, TableSchema
 from zava.core.performance import PerformanceMonitor, QueryShape
 from zava.core.periods import NAMES
 from zava.core.ports import SchemaCatalog, StoreDirectory
-from zava.core.scopes import AUDIT_READ, SCOPES
+from zava.core.scopes import AUDIT_READ, SALES_QUERY, SALES_READ, SCOPES
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
 from zava.core.use_cases.report_performance import ReportPerformance
 
@@ -248,6 +248,23 @@ async def test_a_token_that_leaves_the_audit_out_is_told_of_its_own_calls_alone(
         always(person, scopes),
     )
     assert (await resources.performance(person)).of_everybody is (scopes == SCOPES)
+
+
+@pytest.mark.parametrize(
+    ("argument", "scope"),
+    [("store", None), ("period", None), ("month", None), ("category", SALES_READ), ("table", SALES_QUERY)],
+)
+async def test_a_completion_needs_the_scope_of_what_it_completes(argument: str, scope: str | None) -> None:
+    completions = RetailCompletions(FakeStoreDirectory(), FakeProductRepository(), FakeSchemaCatalog()).spec()
+    person = tiny_shop.SEATTLE.principal
+
+    async def complete_with(scopes: frozenset[str]) -> Answer[Any] | Failure:
+        pipeline = Pipeline(always(person, scopes), timeout=5)
+        return await pipeline.call(completions, {"argument": argument, "value": ""})
+
+    assert isinstance(await complete_with(SCOPES), Answer)
+    without = await complete_with(SCOPES - {scope})
+    assert (isinstance(without, Failure) and without.code == "AUTHORIZATION_ERROR") is (scope is not None)
 
 
 async def test_every_metric_and_dimension_is_defined(client: InMemory) -> None:
