@@ -63,9 +63,11 @@ from zava.core.model import (
     Totals,
     TrendingProduct,
 )
+from zava.core.observations import AuditedCall, Call
 from zava.core.people import EnteredPerson, GroupRole, IssuedToken, Person, TokenOrder
 from zava.core.periods import Period, add_months
 from zava.core.ports import (
+    AuditTrail,
     ChartRenderer,
     EmbeddingProvider,
     EmbeddingRepository,
@@ -114,6 +116,47 @@ class FakeStoreDirectory(StoreDirectory):
             sees_all_stores=person_of(principal).role == "head_office",
             reads_audit="audit:read" in person_of(principal).grants,
             business=BUSINESS,
+        )
+
+
+class FakeAuditTrail(AuditTrail):
+    """Remembers calls as they are, and keeps no free SQL."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    async def append(self, call: Call) -> None:
+        self.calls.append(call)
+
+    async def latest(self, principal: Principal, most: int) -> Sequence[AuditedCall]:
+        if "audit:read" not in person_of(principal).grants:
+            raise AuthorizationError(
+                "The audit trail is for those who hold the grant audit:read. Ask your administrator."
+            )
+        newest = sorted(self.calls, key=lambda call: call.started_at, reverse=True)
+        return [self._audited(call) for call in newest[:most]]
+
+    def _audited(self, call: Call) -> AuditedCall:
+        stores = call.coverage.stores
+        if call.decision != "allowed" or call.principal is None:
+            stores = ()
+        elif stores is None:
+            stores = tuple(visible_stores(call.principal))
+        return AuditedCall(
+            called_at=call.started_at,
+            principal_name=call.principal.name if call.principal else None,
+            client=call.client,
+            tool=call.tool,
+            fingerprint=None,
+            query=None,
+            query_text=None,
+            stores=list(stores),
+            row_count=call.coverage.rows,
+            text_bytes=call.text_bytes,
+            decision=call.decision,
+            code=call.code,
+            seconds=call.seconds,
+            trace_id=call.trace_id,
         )
 
 

@@ -7,6 +7,7 @@ BEGIN
     FOREACH wanted SLICE 1 IN ARRAY ARRAY[
         ['zava_owner',   'NOLOGIN'],             -- owns the schema retail; migrations and imports act as it
         ['zava_access',  'NOLOGIN'],             -- owns the schema access: keys, principals, the context
+        ['zava_audit',   'NOLOGIN'],             -- owns the schema audit: who asked what
         ['zava_reader',  'NOLOGIN'],             -- governed SQL runs as it, under the policies
         ['zava_sandbox', 'NOLOGIN'],             -- what free SQL may read and call, and its three members inherit it
         ['zava_sandbox_one', 'NOLOGIN'],         -- free SQL of who sees one store runs as it; nobody is a member of it

@@ -3,17 +3,21 @@ REVOKE ALL ON SCHEMA public FROM PUBLIC;
 
 CREATE SCHEMA IF NOT EXISTS retail AUTHORIZATION zava_owner;
 CREATE SCHEMA IF NOT EXISTS access AUTHORIZATION zava_access;
+CREATE SCHEMA IF NOT EXISTS audit AUTHORIZATION zava_audit;
 CREATE SCHEMA IF NOT EXISTS sandbox AUTHORIZATION zava_owner;
 CREATE SCHEMA IF NOT EXISTS sandbox_functions AUTHORIZATION zava_functions;
 
 -- A new function is executable by everybody, and that has made a signing oracle of a helper before. Never again.
 ALTER DEFAULT PRIVILEGES FOR ROLE
-    zava_owner, zava_access, zava_reader, zava_sandbox, zava_sandbox_one, zava_sandbox_some, zava_sandbox_all, zava_functions
+    zava_owner, zava_access, zava_audit, zava_reader, zava_sandbox, zava_sandbox_one, zava_sandbox_some, zava_sandbox_all,
+    zava_functions
 REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA retail TO zava_access, zava_reader, zava_sandbox, zava_app;
 SET ROLE zava_access;
-GRANT USAGE ON SCHEMA access TO zava_owner, zava_reader, zava_sandbox, zava_app;
+GRANT USAGE ON SCHEMA access TO zava_owner, zava_audit, zava_reader, zava_sandbox, zava_app;
+SET ROLE zava_audit;
+GRANT USAGE ON SCHEMA audit TO zava_reader, zava_writer;
 SET ROLE zava_owner;
 GRANT USAGE ON SCHEMA sandbox TO zava_app;
 SET ROLE zava_functions;
@@ -62,6 +66,12 @@ BEGIN
             ['log_min_messages', 'fatal']
         ] LOOP
             EXECUTE format('ALTER ROLE zava_app IN DATABASE %I SET %s = %L', current_database(), setting[1], setting[2]);
+        END LOOP;
+        -- What callers wrote travels to the audit trail as a parameter, too.
+        FOREACH setting SLICE 1 IN ARRAY ARRAY[
+            ['log_parameter_max_length', '0'], ['log_parameter_max_length_on_error', '0']
+        ] LOOP
+            EXECUTE format('ALTER ROLE zava_writer IN DATABASE %I SET %s = %L', current_database(), setting[1], setting[2]);
         END LOOP;
     END IF;
 END

@@ -6,7 +6,7 @@
 SET LOCAL ROLE zava_owner;
 
 -- How PostgreSQL would find the rows of a query as the caller of this transaction's context sees them: the text of
--- EXPLAIN, which runs nothing.
+-- EXPLAIN, which reads no row. Planning computes what a query says of constants alone, so the caller sets a short limit.
 --
 -- VOLATILE, since PostgreSQL takes EXPLAIN for no query that only reads; the transaction is read only all the same. The
 -- text becomes a sub-select of one EXPLAIN, and a cursor admits one statement, so PostgreSQL's own grammar admits one

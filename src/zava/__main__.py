@@ -25,6 +25,8 @@ db = App(name="db", help="Look after the database.")
 app.command(db)
 queries = App(name="queries", help="List the queries of free SQL that run, and stop one.")
 app.command(queries)
+audit = App(name="audit", help="Who asked what: look at the audit trail, verify it, prune it.")
+app.command(audit)
 principals = App(name="principals", help="Enter those who may ask, and say what they see.")
 app.command(principals)
 groups = App(name="groups", help="Say what the groups of an identity provider are given.")
@@ -224,6 +226,56 @@ def stop(pid: Annotated[int, Parameter(help="Its process, as listed.")], /, *, d
     from zava.commands.queries import stop_query
 
     stop_query(_settings(embedded={"data_dir": data_dir}), pid)
+
+
+FormerKey = Annotated[
+    list[Path] | None, Parameter(help="A key that was replaced since, for the rows of its time.", negative="")
+]
+
+
+@audit.command
+def tail(  # noqa: PLR0913 - what one may want to see
+    *,
+    follow: Annotated[bool, Parameter(help="Go on with calls as they come to the database.", negative="")] = False,
+    principal: Annotated[str | None, Parameter(help="Calls of this person alone, by name or id.")] = None,
+    tool: Annotated[str | None, Parameter(help="Calls of this tool alone.")] = None,
+    since: Annotated[str | None, Parameter(help="Calls since then alone: 30m, 12h, 7d, or a moment in UTC.")] = None,
+    lines: Annotated[int, Parameter(help="Calls at most, before those that follow.", validator=Number(gte=1))] = 50,
+    as_json: Annotated[bool, Parameter(name="--json", help="A JSON object a line.", negative="")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show the latest calls: when, how each ended, who asked, what, how long it took, and about which stores."""
+    from zava.commands.audit import Wanted, show_calls
+
+    show_calls(_settings(embedded={"data_dir": data_dir}), Wanted(principal, tool, since, lines, follow, as_json))
+
+
+@audit.command
+def verify(
+    *,
+    anchor: Annotated[
+        list[str] | None, Parameter(help="A row that was there, from a log line: writer:sequence:mac.", negative="")
+    ] = None,
+    former_key: FormerKey = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Look at every row of the audit trail; say which was changed, taken away or moved, and exit with 1 then."""
+    from zava.commands.audit import verify_calls
+
+    sys.exit(verify_calls(_settings(embedded={"data_dir": data_dir}), anchor or (), former_key or ()))
+
+
+@audit.command
+def prune(
+    *,
+    older_than: Annotated[str, Parameter(help="How old, as in 400d, or from before which moment.")],
+    former_key: FormerKey = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Take old rows of the audit trail away. Signed checkpoints stay, so that the rest can be verified."""
+    from zava.commands.audit import prune_calls
+
+    sys.exit(prune_calls(_settings(embedded={"data_dir": data_dir}), older_than, former_key or ()))
 
 
 @principals.command(name="add")

@@ -18,12 +18,13 @@ from zava.adapters.embeddings.breaker import CircuitBreakingEmbeddings
 from zava.adapters.embeddings.cached import CachedEmbeddings
 from zava.adapters.embeddings.english import english_words
 from zava.adapters.embeddings.local import LocalEmbeddings
+from zava.adapters.mcp.client import client_of_call
 from zava.adapters.mcp.completions import RetailCompletions
 from zava.adapters.mcp.coverage import coverage
 from zava.adapters.mcp.csv_files import CsvFiles
 from zava.adapters.mcp.identity import AuthorizationServer, DirectoryCallers, KnownTokens
 from zava.adapters.mcp.json_web_tokens import JsonWebTokens, TokenRules
-from zava.adapters.mcp.pipeline import Pipeline, ToolSpec
+from zava.adapters.mcp.pipeline import Audit, Pipeline, ToolSpec, unaudited
 from zava.adapters.mcp.prompts import prompt_specs
 from zava.adapters.mcp.questions import SignedQuestions
 from zava.adapters.mcp.recent_principals import RecentPrincipals
@@ -33,6 +34,9 @@ from zava.adapters.mcp.server_spans import ServerSpans
 from zava.adapters.mcp.signing_keys import SigningKeys, fetch_from
 from zava.adapters.mcp.tools import RetailTools
 from zava.adapters.postgres.access import DatabaseAccess
+from zava.adapters.postgres.audit_chain import AuditKey
+from zava.adapters.postgres.audit_spool import AuditSpool
+from zava.adapters.postgres.audit_trail import PostgresAuditTrail
 from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.inspection import DatabaseInspection, UnfitError
 from zava.adapters.postgres.inventory import PostgresInventoryRepository
@@ -46,12 +50,12 @@ from zava.adapters.postgres.sales import PostgresSalesRepository
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
-from zava.adapters.postgres.store_directory import PostgresStoreDirectory
+from zava.adapters.postgres.store_directory import PostgresStoreDirectory, SeenStores
 from zava.adapters.telemetry.telemetry import Telemetry
 from zava.adapters.web.health import DEGRADED, HEALTHY, UNHEALTHY, Check
 from zava.core.model import MOST_FILE_ROWS, EmbeddingModel, Principal
 from zava.core.performance import PerformanceMonitor
-from zava.core.ports import EmbeddingProvider
+from zava.core.ports import AuditTrail, EmbeddingProvider
 from zava.core.turns import Turns
 from zava.core.use_cases.analyze_sales import AnalyzeSales
 from zava.core.use_cases.check_inventory import CheckInventory
@@ -76,6 +80,9 @@ MARGIN_SECONDS = 5
 
 # A query that takes its server process down with it must not be sent again and again.
 SANDBOX_ATTEMPTS = 2
+
+# Where more of the room for audited calls is taken, they have waited for long.
+AUDIT_BACKLOG = 0.5
 
 # Of one principal: a file takes 150 MB while it is made, and one of nested JSON 600 MB.
 FILES_AT_ONCE = 2
@@ -182,6 +189,14 @@ def _timeout(settings: Settings) -> float:
     return 2 * settings.database.pool_timeout + longest + MARGIN_SECONDS
 
 
+def _audit(access: DatabaseAccess, trail: AuditTrail) -> Audit:
+    return trail.append if access.audit_dir else unaudited
+
+
+def _spool(access: DatabaseAccess, spool: AuditSpool) -> AuditSpool | None:
+    return spool if access.audit_dir else None
+
+
 def _if_enabled(enabled: bool, query: ExecuteSalesQuery) -> ExecuteSalesQuery | None:  # noqa: FBT001
     return query if enabled else None
 
@@ -209,7 +224,10 @@ def _spans(
 
 
 def _checks(
-    inspection: DatabaseInspection, providers: Sequence[EmbeddingProvider], breaker: CircuitBreakingEmbeddings | None
+    inspection: DatabaseInspection,
+    providers: Sequence[EmbeddingProvider],
+    breaker: CircuitBreakingEmbeddings | None,
+    spool: AuditSpool | None,
 ) -> dict[str, Check]:
     """What readiness looks at, by the name of the part."""
 
@@ -219,6 +237,12 @@ def _checks(
         if breaker and breaker.is_open:
             raise UnfitError("the embedding provider fails, and is left alone for a while")
 
+    async def written_down() -> None:
+        if spool and spool.filled > AUDIT_BACKLOG:
+            raise UnfitError(
+                f"{spool.waiting:,} calls wait for the database, and {spool.filled:.0%} of their room is taken"
+            )
+
     return {
         "database": _state(inspection.reachable, UNHEALTHY),
         "schema_version": _state(inspection.schema_version, UNHEALTHY),
@@ -226,6 +250,8 @@ def _checks(
         "catalogs": _state(inspection.catalogs, DEGRADED),
         # Without it products are found by words.
         "embeddings": _state(found_by_meaning, DEGRADED),
+        # When its room is full, calls are refused.
+        "audit": _state(written_down, DEGRADED),
     }
 
 
@@ -295,7 +321,7 @@ class Container(containers.DeclarativeContainer):
         ),
     )
 
-    directory = providers.Singleton(PostgresStoreDirectory, sessions)
+    directory = providers.Singleton(SeenStores, providers.Singleton(PostgresStoreDirectory, sessions))
     sales = providers.Singleton(PostgresSalesRepository, sessions)
     orders = providers.Singleton(PostgresOrderRepository, sessions)
     inventory = providers.Singleton(PostgresInventoryRepository, sessions)
@@ -405,9 +431,25 @@ class Container(containers.DeclarativeContainer):
         ),
     )
 
+    audit_spool = providers.Singleton(
+        AuditSpool,
+        access.provided.audit_dir,
+        providers.Callable(AuditKey.of, key, settings.provided.audit.key_file),
+        most_bytes=settings.provided.audit.spool_bytes,
+        when_full=settings.provided.audit.when_full,
+        fsync=settings.provided.audit.fsync,
+        full_texts=settings.provided.audit.full_texts,
+    )
+    audit_trail = providers.Singleton(PostgresAuditTrail, audit_spool, sessions, directory)
+
     report_performance = providers.Singleton(ReportPerformance, directory, monitor)
     resources = providers.Singleton(
-        RetailResources, directory, get_multiple_table_schemas, report_performance, identity.provided.caller
+        RetailResources,
+        directory,
+        get_multiple_table_schemas,
+        report_performance,
+        audit_trail,
+        identity.provided.caller,
     )
     completions = providers.Singleton(RetailCompletions, directory, products, catalog)
 
@@ -416,8 +458,10 @@ class Container(containers.DeclarativeContainer):
         identity.provided.caller,
         timeout=providers.Callable(_timeout, settings),
         link=csv_files.provided.link,
+        client=providers.Object(client_of_call),
         cover=providers.Object(coverage),
         within=telemetry.provided.within,
+        audit=providers.Callable(_audit, access, audit_trail),
         observers=call_observers,
     )
     prompts = providers.Callable(prompt_specs)
@@ -443,6 +487,7 @@ class Container(containers.DeclarativeContainer):
             openai=breaker,
             none=providers.Object(None),
         ),
+        providers.Callable(_spool, access, audit_spool),
     )
 
 

@@ -158,6 +158,45 @@ class SandboxSettings(BaseModel):
     ] = 8
 
 
+class AuditSettings(BaseModel):
+    """ZAVA_AUDIT__…: what is written down of every call, in audit.calls."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: Annotated[
+        bool, Field(description="Whether calls are audited. With a DSN that needs the DSN of the writer.")
+    ] = True
+    spool_dir: Annotated[
+        Path | None,
+        Field(
+            description="Folder in which rows wait for the database. Default: audit in the data directory of the "
+            "embedded PostgreSQL; with a DSN /var/lib/zava-audit for root, else the user's state directory."
+        ),
+    ] = None
+    spool_bytes: Annotated[int, Field(ge=10_000, description="Bytes that may wait there for each server process.")] = (
+        268_435_456
+    )
+    when_full: Annotated[
+        Literal["refuse", "answer"],
+        Field(description="What happens to calls that cannot be written down: refused, or answered unaudited."),
+    ] = "refuse"
+    fsync: Annotated[
+        bool,
+        Field(description="Whether an answer waits until its row outlives a power cut, and not the process alone."),
+    ] = False
+    full_texts: Annotated[
+        bool,
+        Field(description="Whether free SQL is kept with its literals, for who holds audit:read and personal."),
+    ] = False
+    key_file: Annotated[
+        Path | None,
+        Field(
+            description="File with a key for the chains that no administrator of the database knows. "
+            "Default: a key derived from the context key."
+        ),
+    ] = None
+
+
 class EmbeddedSettings(BaseModel):
     """ZAVA_EMBEDDED__…: the PostgreSQL that Zava brings along, and the sample shop in it."""
 
@@ -380,6 +419,7 @@ class Settings(BaseSettings):
 
     database: DatabaseSettings = DatabaseSettings()
     sandbox: SandboxSettings = SandboxSettings()
+    audit: AuditSettings = AuditSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     search: SearchSettings = SearchSettings()

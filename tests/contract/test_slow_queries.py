@@ -155,7 +155,7 @@ async def test_every_governed_question_is_planned_as_it_was_asked(tiny_database:
             assert not [word for word in ("canary", "hammer", "42.42", "2026") if word in plan.lower()]
 
 
-async def test_a_plan_runs_nothing(tiny_database: TestDatabase) -> None:
+async def test_a_plan_reads_no_row(tiny_database: TestDatabase) -> None:
     async with watched(tiny_database, SandboxLimits(seconds=0.2)) as shop:
         with pytest.raises(QueryTimeoutError):
             await shop.sandbox.execute_sales_query(SEATTLE, ENDLESS)
@@ -280,3 +280,13 @@ async def test_no_value_of_anybody_is_logged(tiny_database: TestDatabase, caplog
     assert lines.count("Plan of slow query") > 15
     assert "No plan" not in lines
     assert not [word for word in ("canary", "424242", "hammer", "42.42") if word in lines.lower()]
+
+
+async def test_a_plan_that_takes_long_to_make_is_given_up(tiny_database: TestDatabase) -> None:
+    columns = [f"(g + {number})" for number in range(12)]
+    cube = f"SELECT 1 FROM generate_series(1, 2) AS g GROUP BY CUBE ({', '.join(columns)})"  # noqa: S608
+    async with watched(tiny_database) as shop:
+        run = QueryRun(SEATTLE, "execute_sales_query", (" UNION ALL ".join([cube] * 10),), (), None, "57014", 15)
+        async with asyncio.timeout(5):
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                await shop.plans.plan_of(run)

@@ -75,6 +75,7 @@ def settings(poorly_installed: TestDatabase, tmp_path: Path) -> dict[str, str]:
     return {
         "ZAVA_DATABASE__DSN": poorly_installed.app_dsn,
         "ZAVA_DATABASE__CONTEXT_KEY_FILE": str(tmp_path / "key"),
+        "ZAVA_AUDIT__ENABLED": "false",
     }
 
 

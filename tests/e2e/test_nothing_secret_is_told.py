@@ -174,8 +174,12 @@ async def plant(client: Client[Any], server: Server) -> None:
 
 
 def found(text: str, secrets: Sequence[str]) -> list[str]:
-    """The lines with any of these."""
-    return [line[:500] for line in text.splitlines() if any(secret in line for secret in secrets)]
+    """The lines with any of these.
+
+    The name of a column that is not there is no literal, and stays in SQL that is told.
+    """
+    lines = text.replace(QUERIES[6], "").splitlines()
+    return [line[:500] for line in lines if any(secret in line for secret in secrets)]
 
 
 async def test_nothing_secret_is_told(server: Server, receiver: Receiver) -> None:
@@ -193,5 +197,4 @@ async def test_nothing_secret_is_told(server: Server, receiver: Receiver) -> Non
     assert log
     assert found(errors, secrets) == []
     assert found(log, secrets) == []
-    # The name of a column is no literal, and stays in the SQL that a setting asks for.
-    assert [line.strip() for line in found(signals, secrets)] == [f'string_value: "{QUERIES[6]}"']
+    assert found(signals, secrets) == []

@@ -144,6 +144,7 @@ def test_health_tells_each_part(shop: Server) -> None:
             "row_security": "healthy",
             "catalogs": "healthy",
             "embeddings": "healthy",
+            "audit": "healthy",
         },
     }
 
@@ -324,6 +325,7 @@ def test_a_configured_database_knows_none_of_the_sample_shops_people(own_shop: P
         settings = {
             "ZAVA_DATABASE__DSN": login,
             "ZAVA_DATABASE__CONTEXT_KEY_FILE": str(postgres.secret_file("context-key")),
+            "ZAVA_AUDIT__ENABLED": "false",
         }
         server = start_server(folder / "untouched", **settings)
         assert post(server, Authorization="Bearer demo-head-office").status_code == 401
@@ -350,6 +352,7 @@ def test_a_configured_database_is_migrated_with_an_administrators_dsn(own_shop: 
                 database="company", user="zava_app", password=postgres.secret("zava_app")
             ),
             "ZAVA_DATABASE__CONTEXT_KEY_FILE": str(tmp_path / "key"),
+            "ZAVA_AUDIT__ENABLED": "false",
         }
         refused = zava("db", "migrate", **settings)
         assert refused.returncode == 1

@@ -89,8 +89,20 @@ class House:
     def server_for(self, person: PersonRow) -> FastMCP:
         turns = Turns(at_once=4, waiting=8, patience=5)
         tools = replace(retail_tools(), query=None if self.without_sql else ExecuteSalesQuery(self.sandbox, turns))
+        files = self.files()
+        identity = KnownTokens({"token": person.principal}, "token")
+        return build_server(
+            tools.specs(),
+            Pipeline(identity.caller, timeout=5, link=files.link),
+            files=files.spec(),
+            auth=None,
+            version="0.0.0",
+        )
+
+    def files(self) -> CsvFiles:
+        turns = Turns(at_once=4, waiting=8, patience=5)
         large = replace(
-            tools,
+            retail_tools(),
             analyze=AnalyzeSales(
                 FakeStoreDirectory(),
                 FakeSalesRepository(),
@@ -107,15 +119,7 @@ class House:
             ),
             query=None if self.without_sql else ExecuteSalesQuery(self.sandbox, turns, for_file=True),
         )
-        files = CsvFiles(large.specs(), SignedQuestions(self.secret, self.clock), Turns(2, 2, 5))
-        identity = KnownTokens({"token": person.principal}, "token")
-        return build_server(
-            tools.specs(),
-            Pipeline(identity.caller, timeout=5, link=files.link),
-            files=files.spec(),
-            auth=None,
-            version="0.0.0",
-        )
+        return CsvFiles(large.specs(), SignedQuestions(self.secret, self.clock), Turns(2, 2, 5))
 
     def client(self, person: PersonRow = tiny_shop.SEATTLE, mode: str = "auto") -> InMemory:
         return Client(self.server_for(person), mode=mode)

@@ -27,7 +27,7 @@ from starlette.testclient import TestClient
 
 from tests import tiny_shop
 from tests.callers import always
-from tests.fakes import FakeProductRepository, FakeSchemaCatalog, FakeStoreDirectory
+from tests.fakes import FakeAuditTrail, FakeProductRepository, FakeSchemaCatalog, FakeStoreDirectory
 from tests.tiny_shop import PersonRow
 from tests.unit import test_tools
 from zava.adapters.mcp.completions import RetailCompletions
@@ -50,7 +50,7 @@ from zava.core.use_cases.report_performance import ReportPerformance
 InMemory = Client[FastMCPTransport]
 
 NOW = datetime(2026, 3, 16, 20, tzinfo=UTC)
-RESOURCES = ["zava://me", "zava://metrics", "zava://stores", "zava://performance"]
+RESOURCES = ["zava://me", "zava://metrics", "zava://stores", "zava://performance", "zava://audit"]
 VIEW = "ui://zava/store-performance"
 SCHEMA = "zava://schema/{table}"
 PROMPTS = ["daily_brief", "monthly_review", "stock_check", "compare_my_stores"]
@@ -105,7 +105,11 @@ def with_all(
         (),
         Pipeline(identity.caller, timeout=seconds, observers=[monitor.see_call]),
         resources=RetailResources(
-            directory, GetMultipleTableSchemas(catalog), ReportPerformance(directory, monitor), identity.caller
+            directory,
+            GetMultipleTableSchemas(catalog),
+            ReportPerformance(directory, monitor),
+            FakeAuditTrail(),
+            identity.caller,
         ).specs(),
         prompts=prompt_specs(),
         completions=RetailCompletions(directory, FakeProductRepository(), catalog).spec(),
@@ -245,6 +249,7 @@ async def test_a_token_that_leaves_the_audit_out_is_told_of_its_own_calls_alone(
         directory,
         GetMultipleTableSchemas(FakeSchemaCatalog()),
         ReportPerformance(directory, monitor),
+        FakeAuditTrail(),
         always(person, scopes),
     )
     assert (await resources.performance(person)).of_everybody is (scopes == SCOPES)

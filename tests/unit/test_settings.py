@@ -264,7 +264,19 @@ def test_every_setting_and_every_group_says_what_it_is_for(group: type[BaseModel
     assert group.__doc__
     silent = {name for name, field in group.model_fields.items() if not field.description}
     assert silent == (
-        {"database", "sandbox", "embedded", "embedding", "search", "comparison", "http", "auth", "log", "telemetry"}
+        {
+            "database",
+            "sandbox",
+            "audit",
+            "embedded",
+            "embedding",
+            "search",
+            "comparison",
+            "http",
+            "auth",
+            "log",
+            "telemetry",
+        }
         if group is Settings
         else set()
     )

@@ -29,9 +29,9 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 
 from zava.adapters.cache.memory import InMemoryCache
 from zava.adapters.postgres.access import DatabaseAccess
+from zava.adapters.postgres.query_shapes import text_of
 from zava.adapters.telemetry.logs import Complaints, OtlpHandler
 from zava.adapters.telemetry.otlp import OpenTelemetry
-from zava.adapters.telemetry.query_text import query_text
 from zava.adapters.telemetry.setup import open_telemetry, protocol_of, signals_sent
 from zava.adapters.telemetry.telemetry import DatabaseServer, Telemetry
 from zava.core import errors
@@ -71,7 +71,7 @@ class Recorded:
         tracers.add_span_processor(SimpleSpanProcessor(self._exporter))
         meters = MeterProvider([self._reader], shutdown_on_exit=False)
         self.telemetry = OpenTelemetry(
-            tracers.get_tracer("test"), meters.get_meter("test"), SERVER, query_text=with_query_text
+            tracers.get_tracer("test"), meters.get_meter("test"), SERVER, text_of if with_query_text else None
         )
 
     @contextmanager
@@ -202,11 +202,11 @@ def test_the_sql_of_queries_is_told_only_when_a_setting_asks_for_it_and_paramete
 @pytest.mark.parametrize(
     ("sql", "text"),
     [
-        ("SELECT 'hunter2'", "SELECT $1"),
-        ("SELECT E'hunter2\\'' || $$hunter2$$ || U&'hunter2'", "SELECT $1 || $2 || $3"),
-        ("SELECT 1 -- hunter2", "SELECT $1"),
-        ("SELECT /* hunter2 /* hunter2 */ hunter2 */ 1", "SELECT   $1"),
-        ('SELECT 1 AS "a -- b", 2 AS "/* c" -- hunter2', 'SELECT $1 AS "a -- b", $2 AS "/* c"'),
+        ("SELECT 'hunter2'", "SELECT ?"),
+        (r"SELECT E'hunter2\'' || $$hunter2$$ || 'x'", "SELECT ? || ? || ?"),
+        ("SELECT 1 -- hunter2", "SELECT ?"),
+        ("SELECT /* hunter2 /* hunter2 */ hunter2 */ 1", "SELECT ?"),
+        ('SELECT 1 AS "a -- hunter2"', 'SELECT ? AS "?"'),
         ("SELECT * FROM retail.orders WHERE status IN ('hunter2', 'x') LIMIT 5", None),
         ("SELECT status FROM retail.orders GROUP BY 1, 'hunter2'", None),
         ("SELECT status FROM retail.orders ORDER BY 1, 'hunter2'", None),
@@ -218,7 +218,7 @@ def test_the_sql_of_queries_is_told_only_when_a_setting_asks_for_it_and_paramete
     ],
 )
 def test_of_free_sql_neither_literals_nor_comments_are_told(sql: str, text: str | None) -> None:
-    told = query_text(replace(FREE, queries=(sql,))).strip()
+    told = text_of(replace(FREE, queries=(sql,))).strip()
     assert SECRET not in told
     if text is not None:
         assert told == text
@@ -334,6 +334,14 @@ def test_a_pool_is_looked_at_while_it_is_open() -> None:
         assert recorded.points("db.client.connection.max") == [(pool, 10)]
         assert recorded.points("db.client.connection.pending_requests") == [(pool, 2)]
     assert recorded.points("db.client.connection.count") == []
+
+
+def test_the_audit_trail_is_looked_at_while_it_is_kept() -> None:
+    recorded = Recorded()
+    metrics = ("zava.audit.spooled", "zava.audit.written", "zava.audit.refused")
+    with recorded.telemetry.watching_audit(lambda: {"waiting": 3, "written": 40, "refused": 5}):
+        assert [recorded.points(name) for name in metrics] == [[({}, 3)], [({}, 40)], [({}, 5)]]
+    assert [recorded.points(name) for name in metrics] == [[], [], []]
 
 
 def test_the_age_of_the_rollups_counts_from_when_all_was_summed() -> None:
@@ -470,7 +478,7 @@ def test_a_protocol_that_there_is_not_is_refused_by_the_name_of_its_variable() -
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "http/json"}
     with (
         pytest.raises(errors.SetupError, match="OTEL_EXPORTER_OTLP_LOGS_PROTOCOL must be grpc or http/protobuf"),
-        open_telemetry(variables, SERVER, version="1", query_text=False),
+        open_telemetry(variables, SERVER, version="1"),
     ):
         pass
 
@@ -507,7 +515,7 @@ async def test_telemetry_that_goes_nowhere_leaves_everything_as_it_is() -> None:
     telemetry.observe_query(RUN)
     telemetry.observe_tokens("openai", "a-model", 1)
     telemetry.rolled_up()
-    with telemetry.within("find_order"), telemetry.watching_pool("questions", dict):
+    with telemetry.within("find_order"), telemetry.watching_pool("questions", dict), telemetry.watching_audit(dict):
         await asyncio.sleep(0)
 
 

@@ -12,12 +12,15 @@ from typing import NoReturn
 import uvicorn
 
 from zava.adapters.postgres.access import DatabaseAccess
+from zava.adapters.postgres.audit_trail import AuditWriter
+from zava.adapters.postgres.query_shapes import text_of
 from zava.adapters.postgres.sales_rollup import SalesRollup
 from zava.adapters.telemetry.call_context import add_call_context
 from zava.adapters.telemetry.setup import open_telemetry
 from zava.adapters.telemetry.telemetry import DatabaseServer, Telemetry
 from zava.adapters.web.health import health_routes
 from zava.adapters.web.welcome import welcome_routes
+from zava.commands.audit import auditing
 from zava.commands.clients import program
 from zava.commands.database import Database
 from zava.commands.embed import BATCH, embed
@@ -63,7 +66,7 @@ def telemetry_of(settings: Settings, access: DatabaseAccess) -> AbstractContextM
         os.environ,
         DatabaseServer(*access.server()),
         version=VERSION,
-        query_text=settings.telemetry.query_text,
+        text_of=text_of if settings.telemetry.query_text else None,
     )
 
 
@@ -118,6 +121,10 @@ async def _ready(container: Container, database: Database) -> AsyncIterator[None
         inspection = container.inspection()
         await inspection.schema_version()
         await inspection.row_security()
+        if database.access.audit_dir and database.access.writer_dsn:
+            spool = container.audit_spool()
+            stack.enter_context(telemetry.watching_audit(spool.figures))
+            await stack.enter_async_context(auditing(spool, AuditWriter(database.access.writer_dsn)))
         # The sample shop's products, with the model that costs nothing. Until it is done they are found by words.
         if _embeds_itself(container, database):
             stack.push_async_callback(_stop, asyncio.create_task(_embed(database, sources[0])))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
@@ -119,7 +120,7 @@ def open_database(settings: Settings, *, serving_at: str | None = None) -> Itera
         raise SetupError("ZAVA_DATABASE__ADMIN_DSN needs ZAVA_DATABASE__DSN beside it: the login of the server.")
     data_dir = settings.embedded.data_dir or default_data_dir()
     with EmbeddedPostgres(data_dir, binary_dir=settings.embedded.binary_dir, serving_at=serving_at) as postgres:
-        yield _embedded(postgres)
+        yield _embedded(postgres, _audit_dir(settings, data_dir.expanduser().resolve() / "audit"))
 
 
 def _configured(settings: Settings) -> Database:
@@ -134,6 +135,7 @@ def _configured(settings: Settings) -> Database:
             _read_dsn("DSN", database.dsn),
             database.context_key_file,
             _read_dsn("WRITER_DSN", database.writer_dsn) if database.writer_dsn else None,
+            _audit_dir(settings, default_spool_dir()),
         ),
         admin_dsn=_read_dsn("ADMIN_DSN", database.admin_dsn) if database.admin_dsn else None,
     )
@@ -152,7 +154,16 @@ def _read_dsn(setting: str, secret: SecretStr) -> str:
     return dsn
 
 
-def _embedded(postgres: EmbeddedPostgres) -> Database:
+def default_spool_dir() -> Path:
+    """Where rows of the audit trail wait for a configured database."""
+    return Path("/var/lib/zava-audit") if os.geteuid() == 0 else platformdirs.user_state_path("zava") / "audit"
+
+
+def _audit_dir(settings: Settings, otherwise: Path) -> Path | None:
+    return (settings.audit.spool_dir or otherwise) if settings.audit.enabled else None
+
+
+def _embedded(postgres: EmbeddedPostgres, audit_dir: Path | None) -> Database:
     postgres.secret(CONTEXT_KEY)
     with _connect(postgres.dsn(database="postgres"), "an administrator") as connection:
         create_database(connection, DATABASE)
@@ -160,7 +171,7 @@ def _embedded(postgres: EmbeddedPostgres) -> Database:
         postgres.dsn(database=DATABASE, user=login, password=postgres.secret(login)) for login in (LOGIN, WRITER)
     )
     return Database(
-        access=DatabaseAccess(dsn, postgres.secret_file(CONTEXT_KEY), writer_dsn),
+        access=DatabaseAccess(dsn, postgres.secret_file(CONTEXT_KEY), writer_dsn, audit_dir),
         admin_dsn=postgres.dsn(database=DATABASE),
         embedded=postgres,
     )

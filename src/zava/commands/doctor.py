@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from zava.adapters.postgres.guard import check
 from zava.adapters.postgres.inspection import DatabaseInspection
 from zava.adapters.postgres.layers import LAYERS
+from zava.commands.audit import check_auditing, check_backlog
 from zava.commands.database import Database, open_database
 from zava.container import new_container
 from zava.core.errors import QueryRefusedError, SetupError
@@ -37,6 +38,7 @@ async def _examine(settings: Settings, database: Database) -> int:
             await _found("schema version", inspection.schema_version, "FAIL"),
             await _found("clocks agree", inspection.clock, "FAIL"),
         ]
+        needed.append(await _audit(settings, database))
         # Without it Zava serves, with less.
         await _meaning(inspection, container.embedding_providers())
         if needed[0]:
@@ -50,6 +52,16 @@ async def _examine(settings: Settings, database: Database) -> int:
             if not settings.sandbox.enabled:
                 print("off   free SQL itself: ZAVA_SANDBOX__ENABLED is false, and nobody is offered it")
     return 0 if all(needed) else 1
+
+
+async def _audit(settings: Settings, database: Database) -> bool:
+    """Whether calls can be audited, if they are to be."""
+    if database.access.audit_dir is None:
+        print("off   calls audited: ZAVA_AUDIT__ENABLED is false, and nobody will know who asked what")
+        return True
+    return await _found("calls audited", lambda: check_auditing(settings, database), "FAIL") and await _found(
+        "audit rows reach the database", lambda: check_backlog(settings, database), "FAIL"
+    )
 
 
 async def _meaning(inspection: DatabaseInspection, providers: Sequence[EmbeddingProvider]) -> None:

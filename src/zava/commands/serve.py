@@ -65,6 +65,11 @@ def _prepare(database: Database, settings: Settings) -> None:
         database.migrate()
         database.seed(settings.embedded.scale)
     database.check_login()
+    if database.access.audit_dir and database.access.writer_dsn is None:
+        raise SetupError(
+            "Calls are audited by the login zava_writer: set ZAVA_DATABASE__WRITER_DSN, or ZAVA_AUDIT__ENABLED=false "
+            "to answer without an audit trail."
+        )
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,6 +1,6 @@
 """What has happened: calls of tools and queries to the database, as those are told who watch, count and keep books."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -92,6 +92,35 @@ class QueryRun:
     rows: int | None
     error: str | None
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedCall:
+    """A call as the audit trail remembers it.
+
+    Attributes:
+        principal_name: who asked; None for nobody.
+        fingerprint: of free SQL, the same for queries that differ in their literals alone.
+        query: free SQL without its literals.
+        query_text: free SQL as it was written, where that is kept and who reads may see it.
+        stores: that the answer tells of, by name; None where that could not be found out.
+        row_count: of the answer; None for one that is no list.
+    """
+
+    called_at: datetime
+    principal_name: str | None
+    client: str | None
+    tool: str
+    fingerprint: str | None
+    query: str | None
+    query_text: str | None
+    stores: Sequence[str] | None
+    row_count: int | None
+    text_bytes: int
+    decision: Decision
+    code: str | None
+    seconds: float
+    trace_id: str | None
 
 
 @dataclass(slots=True)

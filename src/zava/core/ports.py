@@ -34,6 +34,7 @@ from zava.core.model import (
     TableSchema,
     TrendingProduct,
 )
+from zava.core.observations import AuditedCall, Call
 from zava.core.people import EnteredPerson, GroupRole, IssuedToken, Person, TokenOrder
 from zava.core.periods import Period
 
@@ -294,6 +295,26 @@ class ChartRenderer(Protocol):
 
         Raises:
             ChartError: nothing is installed that draws, or it failed.
+        """
+        ...
+
+
+class AuditTrail(Protocol):
+    """Who asked what, and what did they see?"""
+
+    async def append(self, call: Call) -> None:
+        """Writes down a call, before its answer leaves.
+
+        Raises:
+            UnavailableError: it cannot be written down, and then it must not be answered.
+        """
+        ...
+
+    async def latest(self, principal: Principal, most: int) -> Sequence[AuditedCall]:
+        """The latest calls of everybody, the last one first; full texts for who may see personal data.
+
+        Raises:
+            AuthorizationError: this principal does not hold the grant audit:read.
         """
         ...
 

@@ -1,6 +1,8 @@
 """What an answer is about: whose stores, and how many rows. For those who keep books."""
 
 from zava.adapters.mcp.csv_files import CsvFile
+from zava.adapters.mcp.resources import Definitions
+from zava.adapters.mcp.tools import CurrentDate
 from zava.core.observations import Coverage
 from zava.core.use_cases.analyze_sales import SalesAnalysis
 from zava.core.use_cases.check_inventory import InventoryCheck
@@ -13,7 +15,7 @@ from zava.core.use_cases.semantic_search_products import ProductSearchResult
 
 
 def coverage(result: object) -> Coverage:
-    """The stores and rows of a tool's result. What is not listed here tells of no store in particular, and no rows."""
+    """The stores and rows of a tool's result. What is not listed here tells of all that the principal sees."""
     match result:
         case SalesAnalysis() | QueryAnswer():
             covered = Coverage(result.stores, result.row_count)
@@ -31,6 +33,8 @@ def coverage(result: object) -> Coverage:
             covered = Coverage(rows=len(result.products))
         case CsvFile():
             covered = Coverage(rows=result.rows)
+        case str() | Definitions() | CurrentDate():
+            covered = Coverage(())
         case _:
             covered = Coverage()
     return covered

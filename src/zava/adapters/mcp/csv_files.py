@@ -109,7 +109,17 @@ class CsvFiles:
 
     def spec(self) -> ToolSpec[CsvFile]:
         """All files, as the pipeline takes them."""
-        return ToolSpec(self.csv, title="Answer as CSV", scope_of=self.scope_of, text=lambda file: file.text)
+        return ToolSpec(
+            self.csv, title="Answer as CSV", scope_of=self.scope_of, text=lambda file: file.text, sql=self._query
+        )
+
+    def _query(self, principal: Principal, arguments: Arguments) -> str | None:
+        """The free SQL of which a file is asked."""
+        try:
+            spec, asked = self._asked(principal, str(arguments.get("question")))
+        except NotFoundError:
+            return None
+        return spec.query(principal, asked)
 
     def _asked(self, principal: Principal, question: str) -> tuple[ToolSpec[Any], Arguments]:
         """The tool that the link asks, and the arguments."""

@@ -96,7 +96,7 @@ class ToolSpec(Generic[Result]):
         scope_of: Callable[[Principal, Mapping[str, Any]], str | None] | None = None,
         view: str | None = None,
         draw: Callable[[Result], Awaitable[Picture]] | None = None,
-        sql: str | None = None,
+        sql: str | Callable[[Principal, Mapping[str, Any]], str | None] | None = None,
     ) -> None:
         """A tool.
 
@@ -108,7 +108,7 @@ class ToolSpec(Generic[Result]):
             scope_of: the scope that a call needs, where its arguments decide.
             view: URI of the resource that shows results to people; None where there is only the text.
             draw: the result as a picture. With it the tool takes one more argument, "chart".
-            sql: the argument that is free SQL, where there is one.
+            sql: the argument that is free SQL, or how it is found among the arguments of a principal's.
         """
         hints = get_type_hints(function, include_extras=True)
         fields: dict[str, Any] = {
@@ -151,8 +151,10 @@ class ToolSpec(Generic[Result]):
             raise ValidationError(field, None, first["msg"]) from error
         return {name: getattr(checked, name) for name in self._arguments.model_fields}
 
-    def query(self, arguments: Mapping[str, Any]) -> str | None:
+    def query(self, principal: Principal | None, arguments: Mapping[str, Any]) -> str | None:
         """The free SQL among the arguments as they came, which nobody has checked yet."""
+        if callable(self._sql):
+            return self._sql(principal, arguments) if principal else None
         text = arguments.get(self._sql) if self._sql else None
         return text if isinstance(text, str) else None
 
@@ -176,7 +178,7 @@ class ToolSpec(Generic[Result]):
 Audit: TypeAlias = Callable[[Call], Awaitable[None]]
 
 
-async def _nowhere(_: Call) -> None:
+async def unaudited(_: Call) -> None:
     """Nothing is written down."""
 
 
@@ -194,7 +196,7 @@ class Pipeline:
         client: Callable[[], str | None] = lambda: None,
         cover: Callable[[Any], Coverage] = lambda _: Coverage(),
         within: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext(),
-        audit: Audit = _nowhere,
+        audit: Audit = unaudited,
         observers: Sequence[CallObserver] = (),
     ) -> None:
         """A pipeline.
@@ -288,7 +290,7 @@ class Pipeline:
             principal=asking.principal,
             client=self._client(),
             tool=spec.name,
-            query=spec.query(arguments),
+            query=spec.query(asking.principal, arguments),
             code=outcome.code if isinstance(outcome, Failure) else None,
             coverage=self._cover(outcome.result) if isinstance(outcome, Answer) else Coverage(),
             text_bytes=len(outcome.text.encode()),

@@ -4,7 +4,7 @@ Each is JSON, as its caller may see it; but the view of store performance, a pag
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
@@ -23,12 +23,14 @@ from zava.core import analysis
 from zava.core.analysis import DIMENSIONS
 from zava.core.metrics import ANALYSIS_METRICS, Unit
 from zava.core.model import Principal, TableSchema
-from zava.core.ports import StoreDirectory
+from zava.core.observations import AuditedCall
+from zava.core.ports import AuditTrail, StoreDirectory
 from zava.core.scopes import AUDIT_READ, SALES_QUERY, SALES_READ
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
 from zava.core.use_cases.report_performance import PerformanceReport, ReportPerformance
 
 LONGEST_TABLE_NAME = 100
+MOST_CALLS = 100
 JSON_TYPE = "application/json"
 
 STORE_PERFORMANCE_VIEW = "ui://zava/store-performance"
@@ -89,6 +91,13 @@ class OwnStores:
     stores: tuple[OwnStore, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LatestCalls:
+    """Calls of the audit trail, the last one first."""
+
+    calls: Sequence[AuditedCall]
+
+
 @dataclass(frozen=True)
 class RetailResources:
     """Each resource tells what the caller may know of one thing.
@@ -100,6 +109,7 @@ class RetailResources:
     directory: StoreDirectory
     table_schemas: GetMultipleTableSchemas
     report_performance: ReportPerformance
+    trail: AuditTrail
     identify: Callable[[], Awaitable[Caller | None]]
 
     async def me(self, principal: Principal) -> Me:
@@ -124,6 +134,10 @@ class RetailResources:
         """Your stores: name, region, and the day each opened."""
         directory = await self.directory.stores_of(principal)
         return OwnStores(tuple(OwnStore(one.name, one.region, one.opened_on) for one in directory.stores))
+
+    async def audit(self, principal: Principal) -> LatestCalls:
+        """The latest 100 calls of everybody: who asked what, of which stores, and how it ended. Needs audit:read."""
+        return LatestCalls(await self.trail.latest(principal, MOST_CALLS))
 
     async def schema(
         self,
@@ -152,6 +166,7 @@ class RetailResources:
             "zava://metrics": ToolSpec(self.metrics, title="Metrics and dimensions", scope=SALES_READ, text=_json),
             "zava://stores": ToolSpec(self.stores, title="My stores", text=_json),
             "zava://performance": ToolSpec(self.performance, title="Performance of this server", text=_json),
+            "zava://audit": ToolSpec(self.audit, title="Audit trail", text=_json),
             "zava://schema/{table}": ToolSpec(self.schema, title="Table schema", scope=SALES_QUERY, text=_json),
             STORE_PERFORMANCE_VIEW: ToolSpec(
                 self.store_performance_view, title="Store performance", scope=SALES_READ, text=str

@@ -17,11 +17,13 @@ class DatabaseAccess:
         dsn: connection string of zava_app, password included; never shown.
         context_key_file: the key that signs who asks.
         writer_dsn: connection string of zava_writer; None where others keep the rollups.
+        audit_dir: folder in which rows of the audit trail wait for the writer; None where calls are not audited.
     """
 
     dsn: str = field(repr=False)
     context_key_file: Path
     writer_dsn: str | None = field(default=None, repr=False)
+    audit_dir: Path | None = None
 
     def server(self) -> tuple[str, str, int | None]:
         """The name of the database, and the first host and port of its server; a socket has a folder and no port."""

@@ -14,11 +14,13 @@ from zava.core.errors import (
 TOO_LONG = "The question took too long. Ask for fewer days or fewer stores."
 BUSY = "Too many questions are being answered at the moment. Try again in a few seconds."
 UNAVAILABLE = "The database cannot be reached at the moment. Try again in a few seconds."
+NO_AUDIT = "The audit trail is for those who hold the grant audit:read. Ask your administrator."
 RESOURCES = "The database has run out of memory or disk. Your administrator has to look at it."
 
 # By SQLSTATE, or by its class, the first two characters.
 TRANSLATIONS: dict[str, ZavaError] = {
     "ZV001": AuthorizationError("You are not known here, or no longer. Ask your administrator."),
+    "ZV003": AuthorizationError(NO_AUDIT),
     "57014": QueryTimeoutError(TOO_LONG),
     "55P03": BusyError(BUSY),
     "53300": BusyError(BUSY),

@@ -35,6 +35,7 @@ LOCK_ATTEMPTS = 10
 OWNERS = (
     "zava_owner",
     "zava_access",
+    "zava_audit",
     "zava_reader",
     "zava_sandbox",
     "zava_sandbox_one",
@@ -155,6 +156,18 @@ def register_context_key(connection: Connection, key: ContextKey) -> None:
         known = connection.execute("SELECT FROM access.keys WHERE key_id = %s", [key.key_id]).fetchone()
         if known is None:
             connection.execute("SELECT access.new_key(%s, %s)", [key.key_id, key.secret])
+
+
+@contextmanager
+def acting_as(connection: Connection, role: LiteralString) -> Iterator[None]:
+    """An administrator's connection with the rights of one of Zava's roles, and no others."""
+    with as_owners(connection):
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+        try:
+            yield
+        finally:
+            if not connection.broken:
+                connection.execute("RESET ROLE")
 
 
 def set_first_password(connection: Connection, role: str, password: str) -> None:

@@ -15,6 +15,14 @@ def shape_of(run: QueryRun) -> QueryShape:
     return _shape_of_free_sql(run.queries[0]) if run.name == NAME else QueryShape(run.name)
 
 
+def text_of(run: QueryRun) -> str:
+    """Its queries, as operators may read them: ours bind their parameters, free SQL is shown without its literals."""
+    if run.name != NAME:
+        return ";\n".join(run.queries)
+    query = plain(run.queries[0])
+    return query.text if query else ""
+
+
 # Several ask about the same query, one after the other.
 @lru_cache(maxsize=16)
 def _shape_of_free_sql(statement: str) -> QueryShape:

@@ -85,6 +85,7 @@ class Metrics:
         self._clock = clock
         self._rolled_up_at: float | None = None
         self._pools: dict[str, Pool] = {}
+        self._audit: Pool = dict
 
         def seconds(name: str, description: str, boundaries: tuple[float, ...] = REQUEST_SECONDS) -> Histogram:
             return meter.create_histogram(name, "s", description, explicit_bucket_boundaries_advisory=list(boundaries))
@@ -124,6 +125,18 @@ class Metrics:
         meter.create_observable_gauge(
             "zava.rollup.age", [self._rollup_age], "s", "Since every day's sales were last known to be summed"
         )
+        meter.create_observable_gauge(
+            "zava.audit.spooled",
+            [self._audited("waiting")],
+            "{row}",
+            "Rows of the audit trail that wait for the database",
+        )
+        meter.create_observable_counter(
+            "zava.audit.written", [self._audited("written")], "{row}", "Rows that were brought to the database"
+        )
+        meter.create_observable_counter(
+            "zava.audit.refused", [self._audited("refused")], "{call}", "Calls refused, since they could not be audited"
+        )
 
     def call(self, call: Call) -> None:
         self._operation_duration.record(call.seconds, {"operation": call.tool})
@@ -162,6 +175,15 @@ class Metrics:
         finally:
             self._pools = {other: figures for other, figures in self._pools.items() if other != name}
 
+    @contextmanager
+    def watching_audit(self, read: Pool) -> Iterator[None]:
+        """Reads the figures of the audit trail whenever metrics are sent."""
+        self._audit = read
+        try:
+            yield
+        finally:
+            self._audit = dict
+
     def rolled_up(self) -> None:
         self._rolled_up_at = self._clock()
 
@@ -180,6 +202,9 @@ class Metrics:
     def _waiting(self, _: CallbackOptions) -> Iterable[Observation]:
         for name, read in self._pools.items():
             yield Observation(read().get("requests_waiting", 0), {names.DB_POOL_NAME: name})
+
+    def _audited(self, figure: str) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        return lambda _: [Observation(amount) for name, amount in self._audit().items() if name == figure]
 
     def _rollup_age(self, _: CallbackOptions) -> Iterable[Observation]:
         if self._rolled_up_at is not None:

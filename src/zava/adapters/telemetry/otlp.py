@@ -11,7 +11,6 @@ from opentelemetry.util.types import AttributeValue
 
 from zava.adapters.telemetry import names
 from zava.adapters.telemetry.metrics import Metrics
-from zava.adapters.telemetry.query_text import query_text
 from zava.adapters.telemetry.telemetry import DatabaseServer, Telemetry
 from zava.core.errors import ZavaError
 from zava.core.model import Embedding, EmbeddingModel
@@ -24,14 +23,16 @@ NANOSECONDS = 1_000_000_000
 class OpenTelemetry(Telemetry):
     """Tells a tracer and a meter. What callers say, and what customers are, is in nothing of it."""
 
-    def __init__(self, tracer: Tracer, meter: Meter, server: DatabaseServer, *, query_text: bool) -> None:
+    def __init__(
+        self, tracer: Tracer, meter: Meter, server: DatabaseServer, text_of: Callable[[QueryRun], str] | None = None
+    ) -> None:
         """Creates the instruments.
 
         Args:
             tracer: makes the spans.
             meter: makes the instruments.
             server: is asked by every query.
-            query_text: whether the spans of queries carry their SQL, without its literals.
+            text_of: the SQL of queries that their spans carry; None when they carry none.
         """
         self._database = {names.DB_SYSTEM_NAME: "postgresql", names.DB_NAMESPACE: server.namespace}
         self._server: dict[str, AttributeValue] = {names.SERVER_ADDRESS: server.address}
@@ -40,7 +41,7 @@ class OpenTelemetry(Telemetry):
         self._tracer = self.tracer = tracer
         self._metrics = Metrics(meter)
         self.request_duration = self._metrics.request_duration
-        self._query_text = query_text
+        self._text_of = text_of
 
     def within(self, tool: str) -> AbstractContextManager[object]:
         """A span of the use case, which is named as the tool is."""
@@ -76,8 +77,8 @@ class OpenTelemetry(Telemetry):
             span.set_attribute(names.DB_RETURNED_ROWS, run.rows)
         if run.error:
             span.set_status(StatusCode.ERROR)
-        if self._query_text:
-            span.set_attribute(names.DB_QUERY_TEXT, query_text(run))
+        if self._text_of:
+            span.set_attribute(names.DB_QUERY_TEXT, self._text_of(run))
         span.end(ended_at)
 
     def observe_tokens(self, provider: str, model: str, tokens: int) -> None:
@@ -92,6 +93,9 @@ class OpenTelemetry(Telemetry):
 
     def watching_pool(self, name: str, read: Callable[[], Mapping[str, int]]) -> AbstractContextManager[object]:
         return self._metrics.watching_pool(name, read)
+
+    def watching_audit(self, read: Callable[[], Mapping[str, int]]) -> AbstractContextManager[object]:
+        return self._metrics.watching_audit(read)
 
     def rolled_up(self) -> None:
         self._metrics.rolled_up()

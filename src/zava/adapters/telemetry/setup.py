@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from zava.adapters.telemetry.telemetry import DatabaseServer, Telemetry
 from zava.core.errors import SetupError
+from zava.core.observations import QueryRun
 
 if TYPE_CHECKING:
     from zava.adapters.telemetry.providers import Protocol, Signal
@@ -52,7 +53,7 @@ def open_telemetry(
     server: DatabaseServer,
     *,
     version: str,
-    query_text: bool,
+    text_of: Callable[[QueryRun], str] | None = None,
     close_seconds: float = CLOSE_SECONDS,
 ) -> Iterator[Telemetry]:
     """Telemetry that is sent while it is open. Then what is left is sent, and given up after a while.
@@ -61,7 +62,7 @@ def open_telemetry(
         environment: of the process, with the variables OTEL_….
         server: is asked by every query.
         version: of this program.
-        query_text: whether the spans of queries carry their SQL, without its literals.
+        text_of: the SQL of queries that their spans carry; None when they carry none.
         close_seconds: that closing takes at most.
 
     Raises:
@@ -93,7 +94,7 @@ def open_telemetry(
         providers.tracers.get_tracer(NAME, version),
         providers.meters.get_meter(NAME, version),
         server,
-        query_text=query_text,
+        text_of,
     )
     handler = OtlpHandler(providers.loggers) if providers.loggers else None
     if handler:

@@ -1,0 +1,26 @@
+-- What is in the audit trail, writer by writer and row by row, to be verified?
+SELECT
+    call.writer_id,
+    call.sequence,
+    call.called_at,
+    call.principal_id,
+    call.principal_name,
+    call.client,
+    call.tool,
+    call.fingerprint,
+    call.query,
+    call.stores,
+    call.row_count,
+    call.text_bytes,
+    call.decision,
+    call.code,
+    call.seconds,
+    call.trace_id,
+    call.query_mac,
+    call.key_id,
+    call.mac AS stored_mac,
+    kept.query_text
+FROM audit.calls AS call
+LEFT JOIN audit.texts AS kept ON call.writer_id = kept.writer_id AND call.sequence = kept.sequence
+WHERE %(writer)s::uuid IS NULL OR call.writer_id = %(writer)s
+ORDER BY call.writer_id, call.sequence
