@@ -253,6 +253,8 @@ async def test_a_token_that_leaves_the_audit_out_is_told_of_its_own_calls_alone(
         always(person, scopes),
     )
     assert (await resources.performance(person)).of_everybody is (scopes == SCOPES)
+    trail = await Pipeline(always(person, scopes), timeout=5).call(resources.specs()["zava://audit"], {})
+    assert isinstance(trail, Answer) is (scopes == SCOPES)
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ class RetailResources:
             "zava://metrics": ToolSpec(self.metrics, title="Metrics and dimensions", scope=SALES_READ, text=_json),
             "zava://stores": ToolSpec(self.stores, title="My stores", text=_json),
             "zava://performance": ToolSpec(self.performance, title="Performance of this server", text=_json),
-            "zava://audit": ToolSpec(self.audit, title="Audit trail", text=_json),
+            "zava://audit": ToolSpec(self.audit, title="Audit trail", scope=AUDIT_READ, text=_json),
             "zava://schema/{table}": ToolSpec(self.schema, title="Table schema", scope=SALES_QUERY, text=_json),
             STORE_PERFORMANCE_VIEW: ToolSpec(
                 self.store_performance_view, title="Store performance", scope=SALES_READ, text=str
