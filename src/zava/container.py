@@ -469,7 +469,12 @@ class Container(containers.DeclarativeContainer):
 
     report_performance = providers.Singleton(ReportPerformance, directory, monitor)
     resources = providers.Singleton(
-        RetailResources, directory, get_multiple_table_schemas, report_performance, audit_trail
+        RetailResources,
+        directory,
+        get_multiple_table_schemas,
+        report_performance,
+        audit_trail,
+        identity.provided.caller,
     )
     completions = providers.Singleton(RetailCompletions, directory, products, catalog)
 

@@ -474,6 +474,17 @@ def test_any_bytes_are_answered_without_a_fault(impatient: Served, sent: bytes) 
     assert [word for word in INSIDE if word.encode() in said] == []
 
 
+@pytest.mark.parametrize("era", ERAS)
+def test_the_longest_query_fits_however_it_is_written_and_a_longer_body_does_not(server: Served, era: str) -> None:
+    def ask(length: int) -> int:
+        asked, escaped = call("execute_sales_query", {"postgresql_query": ""}, era), r"\u0078"
+        body = json.dumps(asked).replace('"postgresql_query": ""', f'"postgresql_query": "{escaped * length}"')
+        return server.client.post(server.url, content=body, headers=headers_of(asked, era, API_TOKEN)).status_code
+
+    assert ask(20_000) == 200
+    assert ask(50_000) == 413
+
+
 def test_requests_on_one_connection_are_answered_in_their_order(server: Served) -> None:
     numbered = [
         good_request(asked={**call(era=HANDSHAKE_ERA), "id": number}, keep=number < 20) for number in range(1, 21)

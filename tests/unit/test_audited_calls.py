@@ -35,7 +35,11 @@ def client_of(person: PersonRow, trail: FakeAuditTrail, mode: str = "auto") -> C
     directory = FakeStoreDirectory()
     monitor = PerformanceMonitor(lambda run: QueryShape(run.name), datetime(2026, 4, 1, tzinfo=UTC), process=41)
     resources = RetailResources(
-        directory, GetMultipleTableSchemas(FakeSchemaCatalog()), ReportPerformance(directory, monitor), trail
+        directory,
+        GetMultipleTableSchemas(FakeSchemaCatalog()),
+        ReportPerformance(directory, monitor),
+        trail,
+        identity.caller,
     )
     server = build_server(
         (),

@@ -7,18 +7,21 @@ from dataclasses import dataclass, field
 import pytest
 from fastmcp import Client, FastMCP
 
+from tests.authorization_server import AUDIENCE, ISSUER
+from tests.authorization_server import AuthorizationServer as Provider
 from tests.callers import always
 from tests.clock import Clock
 from tests.fakes import STORES_QUERY, FakePrincipalDirectory
 from tests.tiny_shop import HEAD_OFFICE, SEATTLE
 from tests.unit.test_tools import retail_tools
 from zava.adapters.mcp.identity import AuthorizationServer, Caller, DirectoryCallers
-from zava.adapters.mcp.json_web_tokens import JsonWebTokens, VerifiedToken
+from zava.adapters.mcp.json_web_tokens import JsonWebTokens, TokenRules, VerifiedToken
 from zava.adapters.mcp.pipeline import Pipeline
 from zava.adapters.mcp.prompts import prompt_specs
 from zava.adapters.mcp.recent_principals import MOST_RECENT, RecentPrincipals
 from zava.adapters.mcp.scoped import check_scope
 from zava.adapters.mcp.server import build_server
+from zava.adapters.mcp.signing_keys import SigningKeys
 from zava.core.errors import AuthorizationError, UnavailableError
 from zava.core.model import KnownPrincipal
 from zava.core.scopes import PRODUCTS_READ, SALES_QUERY, SALES_READ, SCOPES
@@ -220,6 +223,19 @@ ARGUMENTS: dict[str, dict[str, object]] = {
 async def test_who_has_every_scope_has_every_tool() -> None:
     async with Client(server_for(SCOPES)) as client:
         assert {tool.name for tool in await client.list_tools()} == set(ARGUMENTS) | {"get_current_utc_date"}
+
+
+@pytest.mark.parametrize(("prefix", "left_on"), [("", ""), ("api://zava/", ""), ("api://zava/", "api://zava/")])
+async def test_a_scope_narrows_whether_or_not_the_provider_leaves_the_prefix_on(prefix: str, left_on: str) -> None:
+    provider = Provider()
+
+    async def fetch() -> bytes:
+        return provider.document()
+
+    trusted = AuthorizationServer(ISSUER, JsonWebTokens(SigningKeys(fetch), TokenRules(ISSUER, AUDIENCE)), prefix)
+    callers = DirectoryCallers(FakePrincipalDirectory({"boss": BOSS}), trusted)
+    caller = await callers.caller_of(provider.token("boss", scope=f"openid {left_on}{PRODUCTS_READ}"))
+    assert caller == Caller(BOSS.principal, frozenset((PRODUCTS_READ,)), SCOPES - {PRODUCTS_READ})
 
 
 def test_a_scope_that_the_token_withholds_is_told_from_one_that_was_not_granted() -> None:

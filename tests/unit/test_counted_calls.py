@@ -42,7 +42,9 @@ def client_of(fairness: Fairness) -> InMemory:
     server = build_server(
         retail_tools().specs(),
         Pipeline(always(ADA), timeout=5, fairness=fairness),
-        resources=RetailResources(directory, GetMultipleTableSchemas(catalog), performance, FakeAuditTrail()).specs(),
+        resources=RetailResources(
+            directory, GetMultipleTableSchemas(catalog), performance, FakeAuditTrail(), always(ADA)
+        ).specs(),
         prompts=prompt_specs(),
         completions=RetailCompletions(directory, FakeProductRepository(), catalog).spec(),
         auth=None,

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -84,3 +85,28 @@ def test_parts_are_asked_at_the_same_time() -> None:
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
 def test_health_can_only_be_read(path: str) -> None:
     assert client().post(path).status_code == 405
+
+
+async def test_those_who_ask_at_once_wait_for_one_look_and_the_next_has_another() -> None:
+    """Anybody may ask, and each look takes connections that answers need."""
+    asked, began, end = [], asyncio.Event(), asyncio.Event()
+
+    async def inspect() -> str:
+        asked.append("database")
+        began.set()
+        await end.wait()
+        return "healthy"
+
+    app = Starlette(routes=health_routes({"database": inspect}))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://zava") as client:
+        first = asyncio.create_task(client.get("/health/ready"))
+        others = [asyncio.create_task(client.get("/health/ready")) for _ in range(20)]
+        await began.wait()
+        # Who leaves takes nobody's answer along.
+        first.cancel()
+        end.set()
+        answers = await asyncio.gather(*others)
+        assert [answer.json()["status"] for answer in answers] == ["healthy"] * 20
+        assert asked == ["database"]
+        await client.get("/health/ready")
+        assert asked == ["database"] * 2

@@ -16,6 +16,7 @@ from zava.adapters.files.models import MODELS
 from zava.adapters.files.reading import ShopFile
 from zava.adapters.files.writing import write_rejections, write_rows
 from zava.core.errors import SetupError
+from zava.core.formulas import FORMULA
 from zava.core.imports import Kind, Rejection, Row
 
 STORES = "name,region,opened_on"
@@ -302,6 +303,22 @@ def test_rejected_rows_can_be_mended_and_imported(tmp_path: Path) -> None:
     rows, rejections = read(ShopFile(place, "stores", {}))
     assert [row[1] for row in rows] == ["Oslo"]
     assert rejections == []
+
+
+def test_rejected_rows_run_nothing_in_a_spreadsheet_and_mean_the_same(tmp_path: Path) -> None:
+    """They are there to be opened and mended, and others wrote them."""
+    names = ["=cmd|' /C calc'!A0", "'=1+1", "@SUM(A1)", "Ada's", "-5"]
+    lines = "".join(f"{name},North,{{day}},\n" for name in names)
+    header = f"{STORES},=remark"
+    file = csv_file(tmp_path, "stores", f"{header}\n{lines.format(day='soon')}")
+    place = tmp_path / "rejected.csv"
+    write_rejections(place, file, read(file)[1])
+    text = place.read_text(encoding="utf-8")
+    cells = [cell for row in csv.reader(text.splitlines()) for cell in row]
+    assert [cell for cell in cells if cell.startswith(FORMULA)] == []
+    place.write_text(text.replace(",soon,", ",2026-05-01,"), encoding="utf-8")
+    as_given = csv_file(tmp_path, "stores", f"{header}\n{lines.format(day='2026-05-01')}")
+    assert read(ShopFile(place, "stores", {}))[0] == read(as_given)[0]
 
 
 def test_rejected_rows_of_json_can_be_mended_and_imported(tmp_path: Path) -> None:

@@ -23,6 +23,15 @@ def test_values_of_conditions_are_hidden_and_costs_stay() -> None:
     assert without_values(REAL) == PLAN.format(day="'?'", text="'?'", number="?")
 
 
+def test_nothing_comes_to_light_wherever_a_plan_is_cut_short() -> None:
+    named = REAL.replace("orders o_1", 'orders "Canary""s"')
+    for length in range(len(named)):
+        shown = without_values(named[:length])
+        assert "Can" not in shown
+        assert "2026" not in shown
+        assert "paid" not in shown
+
+
 @pytest.mark.parametrize(
     ("line", "shown"),
     [

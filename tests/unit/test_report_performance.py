@@ -31,8 +31,8 @@ def monitor_of(*calls: tuple[str, Principal | None, float], most: int = 1_000) -
     return monitor
 
 
-async def report(person: PersonRow, monitor: PerformanceMonitor) -> PerformanceReport:
-    return await ReportPerformance(FakeStoreDirectory(), monitor)(person.principal)
+async def report(person: PersonRow, monitor: PerformanceMonitor, *, of_everybody: bool = True) -> PerformanceReport:
+    return await ReportPerformance(FakeStoreDirectory(), monitor)(person.principal, of_everybody=of_everybody)
 
 
 def counts(report: PerformanceReport) -> dict[str, dict[str | None, int]]:
@@ -58,6 +58,12 @@ async def test_others_see_their_own_and_nothing_of_others() -> None:
         assert [one.principal for query in told.queries for one in query.principals] == [SEATTLE.name] * len(own)
         assert all(one.figures.max == 0.1 for one in told.calls)
         assert all(one.figures.max == 0.1 for one in told.queries)
+
+
+async def test_who_reads_the_audit_sees_their_own_where_no_more_may_be_told() -> None:
+    told = await report(tiny_shop.HEAD_OFFICE, monitor_of(("ask", SEATTLE, 0.1)), of_everybody=False)
+    assert not told.of_everybody
+    assert counts(told) == {}
 
 
 async def test_how_much_is_missing_is_for_who_sees_everybody() -> None:

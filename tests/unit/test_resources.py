@@ -26,12 +26,13 @@ from mcp_types import (
 from starlette.testclient import TestClient
 
 from tests import tiny_shop
+from tests.callers import always
 from tests.fakes import FakeAuditTrail, FakeProductRepository, FakeSchemaCatalog, FakeStoreDirectory
 from tests.tiny_shop import PersonRow
 from tests.unit import test_tools
 from zava.adapters.mcp.completions import RetailCompletions
 from zava.adapters.mcp.identity import KnownTokens
-from zava.adapters.mcp.pipeline import Pipeline
+from zava.adapters.mcp.pipeline import Answer, Failure, Pipeline
 from zava.adapters.mcp.prompts import RULES, prompt_specs
 from zava.adapters.mcp.resources import RetailResources
 from zava.adapters.mcp.server import build_server
@@ -42,6 +43,7 @@ from zava.core.model import Directory, Principal, TableSchema
 from zava.core.performance import PerformanceMonitor, QueryShape
 from zava.core.periods import NAMES
 from zava.core.ports import SchemaCatalog, StoreDirectory
+from zava.core.scopes import AUDIT_READ, SALES_QUERY, SALES_READ, SCOPES
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
 from zava.core.use_cases.report_performance import ReportPerformance
 
@@ -103,7 +105,11 @@ def with_all(
         (),
         Pipeline(identity.caller, timeout=seconds, observers=[monitor.see_call]),
         resources=RetailResources(
-            directory, GetMultipleTableSchemas(catalog), ReportPerformance(directory, monitor), FakeAuditTrail()
+            directory,
+            GetMultipleTableSchemas(catalog),
+            ReportPerformance(directory, monitor),
+            FakeAuditTrail(),
+            identity.caller,
         ).specs(),
         prompts=prompt_specs(),
         completions=RetailCompletions(directory, FakeProductRepository(), catalog).spec(),
@@ -233,6 +239,39 @@ async def test_the_performance_of_this_server_is_told_in_seconds(client: InMemor
     (call,) = told["calls"]
     assert (call["tool"], call["figures"]["count"]) == ("me", 1)
     assert 0 < call["figures"]["max"] < 5
+
+
+@pytest.mark.parametrize("scopes", [SCOPES, SCOPES - {AUDIT_READ}, frozenset[str]()])
+async def test_a_token_that_leaves_the_audit_out_is_told_of_its_own_calls_alone(scopes: frozenset[str]) -> None:
+    person, directory = tiny_shop.HEAD_OFFICE.principal, FakeStoreDirectory()
+    monitor = PerformanceMonitor(lambda run: QueryShape(run.name), NOW, process=41)
+    resources = RetailResources(
+        directory,
+        GetMultipleTableSchemas(FakeSchemaCatalog()),
+        ReportPerformance(directory, monitor),
+        FakeAuditTrail(),
+        always(person, scopes),
+    )
+    assert (await resources.performance(person)).of_everybody is (scopes == SCOPES)
+    trail = await Pipeline(always(person, scopes), timeout=5).call(resources.specs()["zava://audit"], {})
+    assert isinstance(trail, Answer) is (scopes == SCOPES)
+
+
+@pytest.mark.parametrize(
+    ("argument", "scope"),
+    [("store", None), ("period", None), ("month", None), ("category", SALES_READ), ("table", SALES_QUERY)],
+)
+async def test_a_completion_needs_the_scope_of_what_it_completes(argument: str, scope: str | None) -> None:
+    completions = RetailCompletions(FakeStoreDirectory(), FakeProductRepository(), FakeSchemaCatalog()).spec()
+    person = tiny_shop.SEATTLE.principal
+
+    async def complete_with(scopes: frozenset[str]) -> Answer[Any] | Failure:
+        pipeline = Pipeline(always(person, scopes), timeout=5)
+        return await pipeline.call(completions, {"argument": argument, "value": ""})
+
+    assert isinstance(await complete_with(SCOPES), Answer)
+    without = await complete_with(SCOPES - {scope})
+    assert (isinstance(without, Failure) and without.code == "AUTHORIZATION_ERROR") is (scope is not None)
 
 
 async def test_every_metric_and_dimension_is_defined(client: InMemory) -> None:

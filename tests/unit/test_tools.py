@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import mcp_types
+import pydantic
 import pytest
 from bpe_openai import get_encoding
 from fastmcp import Client, FastMCP
@@ -47,6 +48,7 @@ from zava.adapters.mcp.texts import (
     search_text,
 )
 from zava.adapters.mcp.tools import RetailTools
+from zava.core.errors import ValidationError
 from zava.core.metrics import METRICS
 from zava.core.model import PerformanceFigures, Product, ProductMatch, ResultColumn
 from zava.core.periods import NAMES, resolve_period
@@ -682,3 +684,14 @@ def test_a_call_over_http_does_not_list_every_tool_first() -> None:
         answer = http.post("/mcp", headers=HEADERS, json=CALL).json()
     assert answer["result"]["structuredContent"]["metrics"]["revenue"]["value"] == 145.49
     assert listings.count == 0
+
+
+def test_of_many_values_that_are_wrong_the_first_is_found() -> None:
+    """To find and to word each of a hundred thousand would keep every caller waiting for a second."""
+    (analyze,) = [spec for spec in retail_tools().specs() if spec.name == "analyze_sales"]
+    question = {"metrics": ["revenue"], "period": "last_month", "filters": {"store": [0] * 1_000}}
+    with pytest.raises(ValidationError) as refused:
+        analyze.check(question)
+    found = refused.value.__cause__
+    assert isinstance(found, pydantic.ValidationError)
+    assert found.error_count() == 1

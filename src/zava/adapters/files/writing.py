@@ -42,16 +42,20 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Row], report: 
 
 
 def write_rejections(path: Path, file: ShopFile, rejections: Sequence[Rejection]) -> None:
-    """Writes rejected rows as they stand in the file, with line and reason in front; mended, they can be imported."""
+    """Writes rejected rows as they stand in the file, with line and reason in front; mended, they can be imported.
+
+    Cells that a spreadsheet would run as a formula have an apostrophe in front, as in exports.
+    """
     reasons = {rejection.line: rejection.reason for rejection in rejections}
     rejected = (record for record in file.records() if record.line in reasons)
     with _replaced(path) as written:
         if file.path.suffix == CSV:
             writer = csv.writer(written)
-            writer.writerow([LINE, REASON, *file.header])
+            writer.writerow([LINE, REASON, *map(_harmless, file.header)])
             for record in rejected:
                 values: Mapping[str, Any] = record.values or {}
-                writer.writerow([record.line, reasons[record.line], *(values.get(name, "") for name in file.header)])
+                cells = (_harmless(values.get(name, "")) for name in file.header)
+                writer.writerow([record.line, reasons[record.line], *cells])
         else:
             for record in rejected:
                 row = {LINE: record.line, REASON: reasons[record.line], **(record.values or {})}
@@ -82,6 +86,10 @@ def _cell(value: object) -> object:
             return value.isoformat()
         case _:
             return value
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
 def _json_value(value: object) -> object:

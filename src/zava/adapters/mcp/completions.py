@@ -11,6 +11,10 @@ from zava.adapters.mcp.refusals import answer_or_refuse
 from zava.core.model import Principal
 from zava.core.periods import NAMES
 from zava.core.ports import ProductRepository, SchemaCatalog, StoreDirectory
+from zava.core.scopes import SALES_QUERY, SALES_READ
+
+# Of the prompts and of the resource that have these arguments. Anybody may know their stores, and the calendar.
+SCOPES_NEEDED = {"category": SALES_READ, "table": SALES_QUERY}
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,12 @@ class RetailCompletions:
 
     def spec(self) -> ToolSpec[tuple[str, ...]]:
         """All completion, as the pipeline takes it."""
-        return ToolSpec(self.complete, title="Completion", text=", ".join)
+        return ToolSpec(
+            self.complete,
+            title="Completion",
+            scope_of=lambda _, arguments: SCOPES_NEEDED.get(arguments["argument"]),
+            text=", ".join,
+        )
 
 
 def complete_with(server: FastMCP, completions: ToolSpec[tuple[str, ...]], pipeline: Pipeline) -> None:

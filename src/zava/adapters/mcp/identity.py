@@ -179,7 +179,10 @@ class DirectoryCallers(Callers):
         known = await self._directory.by_subject(verified.subject, verified.groups)
         if known is None:
             logger.info("A token was refused: its subject is disabled, or was not entered and no group lets them in")
-        return _narrowed(known, verified.scopes & SCOPES) if known else None
+            return None
+        # Some providers leave the prefix on in their tokens, and some take it off.
+        prefix = self._authorization_server.scope_prefix
+        return _narrowed(known, frozenset(scope.removeprefix(prefix) for scope in verified.scopes) & SCOPES)
 
     @property
     def scopes_supported(self) -> list[str]:

@@ -4,7 +4,7 @@ Each is JSON, as its caller may see it; but the view of store performance, a pag
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
@@ -15,6 +15,7 @@ from fastmcp.resources import Resource, ResourceResult
 from fastmcp.resources.template import ResourceTemplate
 from pydantic import AnyUrl, Field, PrivateAttr
 
+from zava.adapters.mcp.identity import Caller
 from zava.adapters.mcp.pipeline import Pipeline, ToolSpec
 from zava.adapters.mcp.refusals import answer_or_refuse
 from zava.adapters.mcp.schemas import to_json
@@ -24,7 +25,7 @@ from zava.core.metrics import ANALYSIS_METRICS, Unit
 from zava.core.model import Principal, TableSchema
 from zava.core.observations import AuditedCall
 from zava.core.ports import AuditTrail, StoreDirectory
-from zava.core.scopes import SALES_QUERY, SALES_READ
+from zava.core.scopes import AUDIT_READ, SALES_QUERY, SALES_READ
 from zava.core.use_cases.get_multiple_table_schemas import GetMultipleTableSchemas
 from zava.core.use_cases.report_performance import PerformanceReport, ReportPerformance
 
@@ -99,12 +100,17 @@ class LatestCalls:
 
 @dataclass(frozen=True)
 class RetailResources:
-    """Each resource tells what the caller may know of one thing."""
+    """Each resource tells what the caller may know of one thing.
+
+    Attributes:
+        identify: who makes the call that is being handled, or None for nobody.
+    """
 
     directory: StoreDirectory
     table_schemas: GetMultipleTableSchemas
     report_performance: ReportPerformance
     trail: AuditTrail
+    identify: Callable[[], Awaitable[Caller | None]]
 
     async def me(self, principal: Principal) -> Me:
         """Who you are here, which stores you see, and in which time zone and currency the business counts."""
@@ -144,7 +150,10 @@ class RetailResources:
 
     async def performance(self, principal: Principal) -> PerformanceReport:
         """How long your calls and their queries took in this server: everybody's, for who may read the audit."""
-        return await self.report_performance(principal)
+        caller = await self.identify()
+        # Their token may leave it out.
+        of_everybody = caller is not None and AUDIT_READ in caller.scopes
+        return await self.report_performance(principal, of_everybody=of_everybody)
 
     async def store_performance_view(self, principal: Principal) -> str:  # noqa: ARG002
         """A view of get_store_performance's answers, in which a person switches store, period and metric."""
@@ -157,7 +166,7 @@ class RetailResources:
             "zava://metrics": ToolSpec(self.metrics, title="Metrics and dimensions", scope=SALES_READ, text=_json),
             "zava://stores": ToolSpec(self.stores, title="My stores", text=_json),
             "zava://performance": ToolSpec(self.performance, title="Performance of this server", text=_json),
-            "zava://audit": ToolSpec(self.audit, title="Audit trail", text=_json),
+            "zava://audit": ToolSpec(self.audit, title="Audit trail", scope=AUDIT_READ, text=_json),
             "zava://schema/{table}": ToolSpec(self.schema, title="Table schema", scope=SALES_QUERY, text=_json),
             STORE_PERFORMANCE_VIEW: ToolSpec(
                 self.store_performance_view, title="Store performance", scope=SALES_READ, text=str

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field
+from pydantic import FailFast, Field
 
 from zava.adapters.mcp.pipeline import ToolSpec
 from zava.adapters.mcp.resources import STORE_PERFORMANCE_VIEW
@@ -142,7 +142,8 @@ class RetailTools:
             CompareTo | None, Field(description="Other days beside these; previous_year is the same dates")
         ] = None,
         filters: Annotated[
-            dict[str, list[Annotated[str, Field(max_length=LONGEST_VALUE)]]],
+            # The first value that is wrong is told, and to write of a hundred thousand takes a second.
+            dict[str, Annotated[list[Annotated[str, Field(max_length=LONGEST_VALUE)]], FailFast()]],
             Field(max_length=len(DIMENSIONS), description='Values that count: {"category": ["Paint & Finishes"]}'),
         ] = {},  # noqa: B006 - never changed
         order_by: Annotated[

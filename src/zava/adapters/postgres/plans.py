@@ -21,12 +21,15 @@ OPEN_SANDBOX: LiteralString = """
 """
 EXPLAIN_SALES_QUERY = load("explain_sales_query")
 
+# More is not read: a caller can have constants of megabytes computed, and the log would cut it short anyway.
+MOST_CHARACTERS = 20_000
+
 # What a plan consists of, from left to right, so that a quote in a name begins no text. PostgreSQL doubles quotes
-# within, and writes no comment and no other kind of text.
+# within, and writes no comment and no other kind of text. What is cut short may end within quotes.
 PLAN_PART = re.compile(
     r"""
-      (?P<text> '(?:[^']|'')*')
-    | (?P<quoted> "(?:[^"]|"")*")
+      (?P<text> '(?:[^']|'')*(?:'|\Z))
+    | (?P<quoted> "(?:[^"]|"")*(?:"|\Z))
     | (?: \(cost=[^()]*\) | (?:InitPlan|SubPlan|Planned:)\ \d+ | \$\d+ )
     | [^\W\d][\w$]*                    # a name or a word
     | (?P<number> \d[\w.]*)
@@ -71,14 +74,17 @@ class QueryPlans:
                 run.principal, lambda connection, token: _plans_of_questions(connection, token, run)
             )
 
-        return without_values(plan.rstrip())
+        return without_values(plan[:MOST_CHARACTERS].rstrip())
 
     async def _plan_of_free_sql(self, connection: psycopg.AsyncConnection[Any], token: str, run: QueryRun) -> str:
         await connection.execute(BEGIN)
         await connection.execute(OPEN_SANDBOX, {"milliseconds": MILLISECONDS, "token": token})
-        return await _lines(
-            connection, EXPLAIN_SALES_QUERY, {"query": run.queries[0], "most_rows": str(self._most_rows)}
-        )
+        parameters = {
+            "query": run.queries[0],
+            "most_rows": str(self._most_rows),
+            "most_characters": str(MOST_CHARACTERS),
+        }
+        return await _lines(connection, EXPLAIN_SALES_QUERY, parameters)
 
 
 async def _plans_of_questions(connection: psycopg.AsyncConnection[Any], token: str, run: QueryRun) -> str:

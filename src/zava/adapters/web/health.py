@@ -23,8 +23,17 @@ def health_routes(checks: Mapping[str, Check]) -> Sequence[Route]:
     async def live(_: Request) -> JSONResponse:
         return JSONResponse({"status": HEALTHY})
 
+    looking: asyncio.Task[list[str]] | None = None
+
+    async def look() -> list[str]:
+        return await asyncio.gather(*(_state(check) for check in checks.values()))
+
     async def ready(_: Request) -> JSONResponse:
-        states = await asyncio.gather(*(_state(check) for check in checks.values()))
+        nonlocal looking
+        # Anybody may ask, and a look takes connections that answers need: there is one at a time.
+        if looking is None or looking.done():
+            looking = asyncio.create_task(look())
+        states = await asyncio.shield(looking)
         broken = any(state.startswith(UNHEALTHY) for state in states)
         overall = "unhealthy" if broken else HEALTHY if all(state == HEALTHY for state in states) else "degraded"
         return JSONResponse(

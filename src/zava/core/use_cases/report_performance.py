@@ -95,9 +95,9 @@ class ReportPerformance:
     directory: StoreDirectory
     monitor: PerformanceMonitor
 
-    async def __call__(self, principal: Principal) -> PerformanceReport:
-        """Everybody's figures for who may know what others have asked; their own for others."""
-        everybody = (await self.directory.stores_of(principal)).reads_audit
+    async def __call__(self, principal: Principal, *, of_everybody: bool) -> PerformanceReport:
+        """Everybody's figures, if they may be told, to who may know what others have asked; their own to others."""
+        everybody = of_everybody and (await self.directory.stores_of(principal)).reads_audit
         monitor = self.monitor
 
         def report(
