@@ -76,7 +76,7 @@ async def ask(
     if not result.get("isError"):
         return "answered", 0
     error = result["_meta"]["zava/error"]
-    return result["content"][0]["text"], float(error.get("retry_after", 0))
+    return str(error["code"]), float(error.get("retry_after", 0))
 
 
 def be_greedy(
