@@ -1,7 +1,7 @@
 # ruff: noqa: INP001 - a program, not a package
 """A little identity provider, to try Zava's sign-in by hand: it mints tokens and publishes the keys for them.
 
-    python examples/mint_tokens.py ada
+    .venv/bin/python examples/mint_tokens.py ada
 
 It prints the settings for Zava and a token of ada's, and serves until Ctrl-C:
 
@@ -100,7 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("subjects", nargs="+", help="whom tokens are printed for, as `zava principals add` has them")
     parser.add_argument("--audience", default="http://127.0.0.1:8000/mcp", help="for whom the tokens are")
-    parser.add_argument("--port", type=int, default=9000)
+    parser.add_argument("--port", type=int, default=9000, help="where it listens, on this machine")
     options = parser.parse_args()
     url = f"http://127.0.0.1:{options.port}"
     provider = Provider(url, options.audience)

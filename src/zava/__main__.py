@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
+from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
 from zava.commands.clients import ClientName
@@ -455,12 +456,19 @@ def _settings(**groups: dict[str, Any]) -> Settings:
     except SettingsError as error:
         raise SetupError(f"these settings cannot be used: {error}") from None
     except pydantic.ValidationError as error:
-        problems = "; ".join(
-            f"ZAVA_{'__'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
-        )
-        raise SetupError(f"these settings cannot be used: {problems}") from None
+        raise SetupError(f"these settings cannot be used: {'; '.join(map(_said, error.errors()))}") from None
     configure_log(settings.log)
     return settings
+
+
+def _said(problem: ErrorDetails) -> str:
+    """What pydantic says of a setting, in words for those who have never heard of pydantic."""
+    name = f"ZAVA_{'__'.join(map(str, problem['loc'])).upper()}"
+    if problem["type"] == "extra_forbidden":
+        return f"{name}: there is no such setting; docs/settings.md lists them all"
+    said = problem["msg"].removeprefix("Value error, ")
+    # What is said of several settings names them.
+    return said if said.startswith("ZAVA_") else f"{name}: {said}"
 
 
 def _is_setting(name: str) -> bool:

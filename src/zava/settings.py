@@ -37,7 +37,7 @@ def _sent_in_a_header(key: SecretStr) -> SecretStr:
 def _without_secrets(url: HttpUrl) -> HttpUrl:
     # The addresses of requests are logged.
     if url.username or url.password or url.query or url.fragment:
-        raise ValueError("must hold no user, password, query or fragment; the key belongs in api_key")
+        raise ValueError("must hold no user, password, query or fragment; the key belongs in ZAVA_EMBEDDING__API_KEY")
     return url
 
 
@@ -138,7 +138,7 @@ class DatabaseSettings(BaseModel):
     @model_validator(mode="after")
     def _pool_sizes_agree(self) -> Self:
         if self.pool_max_size < self.pool_min_size:
-            raise ValueError("pool_max_size must not be smaller than pool_min_size")
+            raise ValueError("ZAVA_DATABASE__POOL_MAX_SIZE must not be smaller than ZAVA_DATABASE__POOL_MIN_SIZE")
         return self
 
 
@@ -269,13 +269,13 @@ class EmbeddingSettings(BaseModel):
     def _a_key_where_one_is_needed(self) -> Self:
         needs_key = self.azure_endpoint is not None or self.base_url == OPENAI
         if self.provider == "openai" and needs_key and self.api_key is None:
-            raise ValueError("api_key must be set for OpenAI and Azure")
+            raise ValueError("ZAVA_EMBEDDING__API_KEY must be set for OpenAI and Azure")
         return self
 
     @model_validator(mode="after")
     def _a_batch_holds_a_text(self) -> Self:
         if self.max_batch_bytes < self.max_text_bytes:
-            raise ValueError("max_batch_bytes must not be smaller than max_text_bytes")
+            raise ValueError("ZAVA_EMBEDDING__MAX_BATCH_BYTES must not be smaller than ZAVA_EMBEDDING__MAX_TEXT_BYTES")
         return self
 
 
@@ -341,7 +341,7 @@ class HttpSettings(BaseModel):
     @model_validator(mode="after")
     def _a_certificate_has_a_key(self) -> Self:
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
-            raise ValueError("tls_certificate_file and tls_key_file belong together")
+            raise ValueError("ZAVA_HTTP__TLS_CERTIFICATE_FILE and ZAVA_HTTP__TLS_KEY_FILE belong together")
         return self
 
 
@@ -379,7 +379,7 @@ class AuthSettings(BaseModel):
     @model_validator(mode="after")
     def _an_issuer_has_keys(self) -> Self:
         if (self.issuer is None) != (self.jwks_url is None):
-            raise ValueError("issuer and jwks_url belong together")
+            raise ValueError("ZAVA_AUTH__ISSUER and ZAVA_AUTH__JWKS_URL belong together")
         return self
 
 
@@ -389,7 +389,7 @@ class LogSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     level: Annotated[
-        str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="DEBUG, INFO, WARNING or ERROR.")
     ] = "INFO"
     format: Annotated[
         Literal["text", "json"], Field(description="text: a line an event. json: an object an event.")

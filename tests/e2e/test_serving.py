@@ -363,7 +363,7 @@ def test_a_configured_database_is_migrated_with_an_administrators_dsn(own_shop: 
         }
         refused = zava("db", "migrate", **nowhere)
         assert refused.returncode == 1
-        assert "cannot be made: No such file or directory" in refused.stderr
+        assert "cannot be made: No such file or directory. Its folder must exist" in refused.stderr
         administration = settings | {"ZAVA_DATABASE__ADMIN_DSN": postgres.dsn(database="company")}
         migrated = zava("db", "migrate", **administration)
         assert migrated.returncode == 0, migrated.stderr

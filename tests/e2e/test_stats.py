@@ -109,3 +109,9 @@ def test_what_cannot_be_read_is_said_in_a_sentence(server: Server, url: str, tok
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith(sentence.format_map(names))
     assert len(refused.stderr.splitlines()) == 1
+
+
+def test_without_a_url_the_server_is_asked_where_the_settings_say_that_clients_reach_it() -> None:
+    url = f"http://localhost:{free_port()}"
+    refused = zava("stats", ZAVA_HTTP__HOST="0.0.0.0", ZAVA_HTTP__PUBLIC_URL=url)  # noqa: S104
+    assert refused.stderr.startswith(f"zava: Nobody answers at {url}/mcp: ")

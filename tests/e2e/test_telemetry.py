@@ -217,7 +217,7 @@ async def test_errors_are_told_by_their_kind(observed: Server, receiver: Receive
     request = receiver.span("tools/call execute_sales_query", trace_id_of(caller))
     assert sql.is_error
     assert sql.attributes[error_attributes.ERROR_TYPE] == "22012"
-    assert sql.attributes[db_attributes.DB_QUERY_TEXT] == "SELECT $1 / (count(*) - count(*)) FROM retail.orders"
+    assert sql.attributes[db_attributes.DB_QUERY_TEXT] == "SELECT ? / (count(*) - count(*)) FROM retail.orders"
     assert request.is_error
     assert request.attributes[error_attributes.ERROR_TYPE] == "INVALID_QUERY"
     assert (sql.message, sql.events, request.message, request.events) == ("", 0, "", 0)
@@ -272,7 +272,7 @@ async def test_what_is_logged_of_a_call_names_its_trace_its_principal_and_its_to
     assert not await call(observed, "get_store_performance", arguments, meta=traceparent_of(caller))
     (line,) = receiver.wait_for(lambda: [one for one in receiver.logs if one.trace_id == trace_id_of(caller)])
     assert (line.logger, line.severity) == ("zava.adapters.mcp.pipeline", "WARN")
-    assert line.body == "AUTHORIZATION_ERROR in get_store_performance"
+    assert line.body == f"AUTHORIZATION_ERROR in get_store_performance for {line.attributes['principal.id']}"
     assert line.attributes["gen_ai.tool.name"] == "get_store_performance"
     principals = {point.attributes["principal.id"] for point in receiver.points("zava.principal.calls")}
     assert line.attributes["principal.id"] in principals

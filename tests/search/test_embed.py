@@ -214,8 +214,8 @@ async def test_when_the_provider_is_down_products_are_found_by_words_soon_and_re
             "degraded: the embedding provider fails, and is left alone for a while",
         )
         assert diagnosis(data_dir, ZAVA_EMBEDDING__PROVIDER="local") == (
-            f"weak  products found by meaning: not every product is embedded with minilm-l6-v2-int8 (384), and "
-            f"down ({DIMENSIONS}) serves; `zava embed` does it, which the sample shop runs by itself"
+            f"weak  products found by meaning: not every product is embedded with minilm-l6-v2-int8 (384) yet, "
+            f"and down ({DIMENSIONS}) serves: run `zava embed`; the sample shop does so by itself"
         )
 
 

@@ -1,6 +1,7 @@
 """Those whom an administrator has entered, by their tokens, where no provider is asked."""
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,7 +15,7 @@ from tests.fakes import STORES_QUERY, FakePrincipalDirectory
 from tests.tiny_shop import HEAD_OFFICE, SEATTLE
 from tests.unit.test_tools import retail_tools
 from zava.adapters.mcp.identity import AuthorizationServer, Caller, DirectoryCallers
-from zava.adapters.mcp.json_web_tokens import JsonWebTokens, TokenRules
+from zava.adapters.mcp.json_web_tokens import JsonWebTokens, TokenRules, VerifiedToken
 from zava.adapters.mcp.pipeline import Pipeline
 from zava.adapters.mcp.prompts import prompt_specs
 from zava.adapters.mcp.recent_principals import MOST_RECENT, RecentPrincipals
@@ -122,6 +123,36 @@ async def test_without_a_provider_a_token_of_one_is_nobodys() -> None:
     directory = FakePrincipalDirectory({"a.b.c": ADA}, {"a.b.c": ADA})
     assert await DirectoryCallers(directory, None, stdio_token="a.b.c").caller() is None
     assert directory.asked == []
+
+
+class Verifier(JsonWebTokens):
+    """Takes every token for one of a person whom nobody has entered."""
+
+    def __init__(self) -> None:
+        """It needs no keys."""
+
+    async def verify(self, token: str) -> VerifiedToken | None:
+        return VerifiedToken(f"eve of {token}", frozenset(), 0)
+
+
+@pytest.mark.parametrize(
+    ("token", "provider", "reason"),
+    [
+        ("zava_other", None, "no API token is this one, or it has ended, or whose it is is disabled"),
+        ("a.b.c", None, "it is no API token, and without ZAVA_AUTH__ISSUER no others are accepted"),
+        (
+            "a.b.c",
+            AuthorizationServer("https://a.example.com", Verifier()),
+            "its subject was not entered, or is disabled",
+        ),
+    ],
+)
+async def test_why_a_token_is_refused_is_logged_and_nothing_that_stands_in_it(
+    caplog: pytest.LogCaptureFixture, token: str, provider: AuthorizationServer | None, reason: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    assert await DirectoryCallers(FakePrincipalDirectory(), provider).caller_of(token) is None
+    assert caplog.messages == [f"A token was refused: {reason}"]
 
 
 def server_for(scopes: frozenset[str]) -> FastMCP:

@@ -29,7 +29,14 @@ def test_the_sample_shop_is_for_nobody_else(host: str) -> None:
     settings = Settings(http=http(host=host, public_url=PUBLIC_URL, **CERTIFICATE))
     with pytest.raises(SetupError) as refused:
         check_exposure(settings)
-    for setting in ("ZAVA_DATABASE__DSN", "ZAVA_AUTH__ISSUER", "ZAVA_AUTH__JWKS_URL", "docs/identity.md", host):
+    for setting in (
+        "ZAVA_DATABASE__DSN",
+        "ZAVA_AUTH__ISSUER",
+        "ZAVA_AUTH__JWKS_URL",
+        "ZAVA_HTTP__TLS_KEY_FILE",
+        "docs/identity.md",
+        host,
+    ):
         assert setting in str(refused.value)
 
 

@@ -73,6 +73,16 @@ def test_no_text_makes_a_second_line_of_json_and_each_comes_out_as_it_went_in(te
 
 
 @given(st.text() | st.just(HOSTILE))
+def test_a_plan_keeps_its_lines_in_text_and_each_is_indented(name: str) -> None:
+    plan = f"Limit\n  ->  Seq Scan on orders {name}"
+    first, *more = TextFormatter().format(record_of("Plan:\n%s", plan, has_lines=True)).split("\n")
+    assert first.endswith(" - WARNING - Plan:")
+    assert more[0] == "    Limit"
+    assert more[1].startswith("      ->  Seq Scan on orders ")
+    assert all(line.startswith("    ") and line.isprintable() for line in more)
+
+
+@given(st.text() | st.just(HOSTILE))
 def test_every_further_line_of_an_error_in_text_is_indented(text: str) -> None:
     first, *more = TextFormatter().format(record_of("failed", error=raised(text))).split("\n")
     assert first.endswith(" - WARNING - failed")
@@ -191,10 +201,11 @@ def test_zava_may_debug_and_libraries_which_would_write_what_clients_send_may_no
     assert line.endswith(" - zava.adapters - DEBUG - what Zava does")
 
 
-def test_requests_to_a_provider_are_not_told_one_by_one_unless_they_fail(capsys: pytest.CaptureFixture[str]) -> None:
+def test_requests_are_not_told_one_by_one_unless_they_fail(capsys: pytest.CaptureFixture[str]) -> None:
     with bare_root():
         configure_log(LogSettings(level="INFO"))
         logging.getLogger("httpx2").info("HTTP Request: POST https://shop.example/v1/embeddings")
+        logging.getLogger("mcp.server.streamable_http").info("Terminating session: None")
         logging.getLogger("httpx2").warning("slow")
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(" - httpx2 - WARNING - slow")

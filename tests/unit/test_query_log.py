@@ -83,14 +83,14 @@ async def test_a_slow_query_is_logged_with_who_asked_how_long_and_its_plan(caplo
     fingerprint = shape_of(run()).fingerprint
     assert await lines_of(run(seconds=1.25), caplog, Planner("Limit\n  ->  Seq Scan on orders")) == [
         f"Slow query detected: {FREE_SQL} {fingerprint} of {ADA.principal_id}, 1.250 s, 7 rows: {TEXT}",
-        f"Plan of slow query {fingerprint}:\n    Limit\n      ->  Seq Scan on orders",
+        f"Plan of slow query {fingerprint}:\nLimit\n  ->  Seq Scan on orders",
     ]
 
 
 async def test_a_governed_question_is_logged_by_its_name(caplog: pytest.LogCaptureFixture) -> None:
     assert await lines_of(run(seconds=1, name="stores_of, business_settings"), caplog) == [
         f"Slow query detected: stores_of, business_settings of {ADA.principal_id}, 1.000 s, 7 rows",
-        "Plan of slow query stores_of, business_settings:\n    Seq Scan on orders",
+        "Plan of slow query stores_of, business_settings:\nSeq Scan on orders",
     ]
 
 

@@ -120,20 +120,22 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, v
 
 def test_a_pool_cannot_hold_fewer_connections_than_it_keeps_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZAVA_DATABASE__POOL_MIN_SIZE", "11")
-    with pytest.raises(ValidationError, match="pool_max_size must not be smaller than pool_min_size"):
+    with pytest.raises(ValidationError, match="POOL_MAX_SIZE must not be smaller than ZAVA_DATABASE__POOL_MIN_SIZE"):
         Settings()
 
 
 def test_a_batch_cannot_be_smaller_than_one_of_its_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZAVA_EMBEDDING__MAX_BATCH_BYTES", "7999")
-    with pytest.raises(ValidationError, match="max_batch_bytes must not be smaller than max_text_bytes"):
+    with pytest.raises(
+        ValidationError, match="MAX_BATCH_BYTES must not be smaller than ZAVA_EMBEDDING__MAX_TEXT_BYTES"
+    ):
         Settings()
 
 
 @pytest.mark.parametrize("where", [{}, {"azure_endpoint": "https://shop.example", "base_url": "http://localhost/v1"}])
 def test_openai_and_azure_need_a_key(where: dict[str, str]) -> None:
     asked = {"provider": "openai", **where}
-    with pytest.raises(ValidationError, match="api_key must be set for OpenAI and Azure"):
+    with pytest.raises(ValidationError, match="API_KEY must be set for OpenAI and Azure"):
         EmbeddingSettings.model_validate(asked)
     assert EmbeddingSettings.model_validate(asked | {"api_key": "sk-hunter2"}).provider == "openai"
 
@@ -285,10 +287,10 @@ def test_every_setting_and_every_group_says_what_it_is_for(group: type[BaseModel
 @pytest.mark.parametrize(
     ("variable", "value", "belongs_to"),
     [
-        ("ZAVA_AUTH__ISSUER", "https://login.example.com/", "jwks_url"),
-        ("ZAVA_AUTH__JWKS_URL", "https://login.example.com/keys", "issuer"),
-        ("ZAVA_HTTP__TLS_CERTIFICATE_FILE", "certificate.pem", "tls_key_file"),
-        ("ZAVA_HTTP__TLS_KEY_FILE", "key.pem", "tls_certificate_file"),
+        ("ZAVA_AUTH__ISSUER", "https://login.example.com/", "ZAVA_AUTH__JWKS_URL"),
+        ("ZAVA_AUTH__JWKS_URL", "https://login.example.com/keys", "ZAVA_AUTH__ISSUER"),
+        ("ZAVA_HTTP__TLS_CERTIFICATE_FILE", "certificate.pem", "ZAVA_HTTP__TLS_KEY_FILE"),
+        ("ZAVA_HTTP__TLS_KEY_FILE", "key.pem", "ZAVA_HTTP__TLS_CERTIFICATE_FILE"),
     ],
 )
 def test_what_belongs_together_is_set_together(

@@ -76,7 +76,7 @@ def show_client(settings: Settings, client: ClientName, transport: Literal["http
     transport = transport or ("stdio" if client == "claude-desktop" and not own else "http")
     if own and token is None:
         raise SetupError(
-            "Who asks? Set ZAVA_TOKEN to the API token of whoever will use the client; `zava token` issues one."
+            "Who asks? Set ZAVA_TOKEN to the API token of whoever will use the client; `zava token create` issues one."
         )
     if own and transport == "stdio":
         raise SetupError(

@@ -229,4 +229,6 @@ def _create_secret(path: Path) -> None:
         with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
             file.write(ContextKey.generate().secret.decode())
     except OSError as error:
-        raise SetupError(f"The context key {path} cannot be made: {error.strerror}.") from None
+        raise SetupError(
+            f"The context key {path} cannot be made: {error.strerror}. Its folder must exist, and let this user write."
+        ) from None

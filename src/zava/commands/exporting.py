@@ -32,7 +32,7 @@ def export_files(settings: Settings, what: str, path: Path | None) -> None:
                     lambda done, kind=kind: report(kind, done, done),  # type: ignore[misc]
                 )
     for kind, rows_written in written.items():
-        print(f"{places[kind]}: {rows_written:,} rows")
+        print(f"{places[kind]}: {rows_written:,} {'row' if rows_written == 1 else 'rows'}")
 
 
 def _places(what: str, path: Path | None) -> dict[Kind, Path]:

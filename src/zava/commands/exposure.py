@@ -9,6 +9,9 @@ EMBEDDED = (
     "  ZAVA_DATABASE__DSN, ZAVA_DATABASE__CONTEXT_KEY_FILE   your PostgreSQL\n"
     "  ZAVA_AUTH__ISSUER, ZAVA_AUTH__JWKS_URL                your identity provider; API tokens need none\n"
     "  ZAVA_HTTP__PUBLIC_URL                                 where clients reach the server\n"
+    "  ZAVA_HTTP__TLS_CERTIFICATE_FILE, ZAVA_HTTP__TLS_KEY_FILE\n"
+    "                                                        its certificate; behind a proxy that has one, instead\n"
+    "  ZAVA_HTTP__TRUSTED_PROXIES                            the address of the proxy\n"
     "docs/identity.md leads through it."
 )
 NO_ADDRESS = (

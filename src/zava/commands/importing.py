@@ -82,6 +82,8 @@ def _files(what: str, path: Path | None, renamed: Mapping[str, str]) -> Sequence
         folder = Path(what)
         if kind is not None:
             raise SetupError(f"Which file has the {what}? Say `zava import {what} FILE`.")
+        if folder.is_file():
+            raise SetupError(f"Which rows does {what} have? Say so, as in `zava import orders {what}`.")
         if not folder.is_dir():
             raise SetupError(f"There is no folder {what}. Import a folder, or one of {', '.join(KINDS)} from a file.")
         found = [
@@ -155,7 +157,11 @@ def _in_a_line(kind: Kind, imported: Imported, *, counted: bool) -> str:
             "missing and kept": imported.kept,
         }
     said = [f"{number:,} {word}" for word, number in counts.items() if number]
-    return f"{kind}: {imported.rows:,} rows; {', '.join(said) or ('nothing new' if counted else 'none rejected')}"
+    # A row of the file is a line; of the shop orders are counted as well.
+    of_what = " (orders and lines)" if counted and kind == "orders" and said else ""
+    rows = "row" if imported.rows == 1 else "rows"
+    became = ", ".join(said) or ("nothing new" if counted else "none rejected")
+    return f"{kind}: {imported.rows:,} {rows}; {became}{of_what}"
 
 
 def _show_rejections(files: Sequence[ShopFile], result: ImportResult, options: ImportOptions) -> None:

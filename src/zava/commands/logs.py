@@ -22,7 +22,7 @@ FORMER_FILES = 5
 OWNER_ONLY = 0o600
 
 # They have a line for each request, which would say nothing, and cut through progress bars.
-CHATTY = ("httpx2", "fastmcp")
+CHATTY = ("httpx2", "fastmcp", "mcp.server.streamable_http")
 
 
 def escaped(text: str) -> str:
@@ -33,7 +33,7 @@ def escaped(text: str) -> str:
 
 
 class TextFormatter(logging.Formatter):
-    """A line for each event. What an error adds is indented, so that nothing a caller wrote passes for an event."""
+    """A line for each event. Further ones, of a plan or an error, are indented: nothing a caller wrote is an event."""
 
     def __init__(self) -> None:
         super().__init__(TEXT)
@@ -41,10 +41,14 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         record.message = record.getMessage()
         record.asctime = self.formatTime(record)
-        more = [self.formatException(record.exc_info)] if record.exc_info else []
+        # Only of a message that says so, such as a plan; in any other a line's end may be a caller's.
+        text = self.formatMessage(record)
+        first, *more = text.split("\n", 1) if getattr(record, "has_lines", False) else [text]
+        if record.exc_info:
+            more.append(self.formatException(record.exc_info))
         if record.stack_info:
             more.append(record.stack_info)
-        return "\n".join((escaped(self.formatMessage(record)), *map(_indented, more)))
+        return "\n".join((escaped(first), *map(_indented, more)))
 
 
 class JsonFormatter(logging.Formatter):

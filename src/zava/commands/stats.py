@@ -30,7 +30,7 @@ def show_stats(settings: Settings, url: str | None, *, as_json: bool) -> None:
         url: of the MCP endpoint.
         as_json: the resource as it is.
     """
-    url = url or f"http://{settings.http.host}:{settings.http.port}/mcp"
+    url = url or f"{settings.http.base_url}/mcp"
     token = settings.token.get_secret_value() if settings.token else HEAD_OFFICE.token
     text = asyncio.run(_read(url, token))
     if as_json:
@@ -38,11 +38,14 @@ def show_stats(settings: Settings, url: str | None, *, as_json: bool) -> None:
         return
     report = json.loads(text)
     since = datetime.fromisoformat(report["since"])
-    whose = "of everybody" if report["of_everybody"] else "your own"
+    whose = "calls of everybody" if report["of_everybody"] else "your own calls"
     print(
         f"Process {report['process']} at {url} since {since:%Y-%m-%d %H:%M:%S} UTC: {whose}. Times are in seconds; "
         f"slow is {report['slow_seconds']:g} and more.\n"
     )
+    if not report["calls"]:
+        print("There has been no call yet.")
+        return
     print_table(("call", *COUNTS, *SECONDS), _rows(report["calls"], "tool"))
     print()
     print_table(("query", *COUNTS, *SECONDS, "text"), _rows(report["queries"], "name"))

@@ -1,5 +1,6 @@
 """Whose call is this? A bearer token says so over HTTP, a token of the environment over stdio; otherwise nobody's."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from zava.core.errors import ZavaError
 from zava.core.model import KnownPrincipal, Principal
 from zava.core.ports import PrincipalDirectory
 from zava.core.scopes import SCOPES
+
+logger = logging.getLogger(__name__)
 
 # Every API token begins so, and no JSON Web Token does: theirs begin with a brace, in base64.
 API_TOKEN = "zava_"  # noqa: S105 - the beginning of all of them
@@ -162,17 +165,25 @@ class DirectoryCallers(Callers):
     async def caller_of(self, token: str) -> Caller | None:
         if token.startswith(API_TOKEN):
             known = await self._directory.by_token(token)
+            if known is None:
+                logger.info(
+                    "A token was refused: no API token is this one, or it has ended, or whose it is is disabled"
+                )
             return Caller(known.principal, known.scopes & SCOPES) if known else None
         if self._authorization_server is None:
+            logger.info("A token was refused: it is no API token, and without ZAVA_AUTH__ISSUER no others are accepted")
             return None
         verified = await self._authorization_server.tokens.verify(token)
         if verified is None:
             return None
         known = await self._directory.by_subject(verified.subject)
+        if known is None:
+            logger.info("A token was refused: its subject was not entered, or is disabled")
+            return None
         # Some providers leave the prefix on in their tokens, and some take it off.
         prefix = self._authorization_server.scope_prefix
         named = frozenset(scope.removeprefix(prefix) for scope in verified.scopes) & SCOPES
-        return _narrowed(known, named) if known else None
+        return _narrowed(known, named)
 
     @property
     def scopes_supported(self) -> list[str]:

@@ -104,8 +104,8 @@ class DatabaseInspection:
         if not serving or EmbeddingModel(**serving[0]) != model:
             now = f"{EmbeddingModel(**serving[0])} serves" if serving else "none serves"
             raise UnfitError(
-                f"not every product is embedded with {model}, and {now}; `zava embed` does it, which the sample shop "
-                "runs by itself"
+                f"not every product is embedded with {model} yet, and {now}: run `zava embed`; the sample shop does so "
+                "by itself"
             )
 
     async def _rows(

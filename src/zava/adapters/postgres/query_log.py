@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from textwrap import indent
 
 import psycopg
 from cachetools import TTLCache
@@ -84,7 +83,7 @@ class QueryLog:
             reason = getattr(error, "sqlstate", None) or type(error).__name__
             logger.warning("No plan of slow query %s: %s", name, reason)
         else:
-            logger.warning("Plan of slow query %s:\n%s", name, indent(plan[:LONGEST_PLAN], "    "))
+            logger.warning("Plan of slow query %s:\n%s", name, plan[:LONGEST_PLAN], extra={"has_lines": True})
 
 
 def _described(run: QueryRun, shape: QueryShape) -> str:
