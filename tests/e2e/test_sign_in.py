@@ -46,6 +46,7 @@ def company(folder: Path) -> Iterator[Company]:
         settings = {
             "ZAVA_DATABASE__DSN": postgres.dsn(user="zava_app", password=postgres.secret("zava_app")),
             "ZAVA_DATABASE__ADMIN_DSN": postgres.dsn(),
+            "ZAVA_DATABASE__WRITER_DSN": postgres.dsn(user="zava_writer", password=postgres.secret("zava_writer")),
             "ZAVA_DATABASE__CONTEXT_KEY_FILE": str(postgres.secret_file("context-key")),
             "ZAVA_AUTH__ISSUER": ISSUER,
             "ZAVA_AUTH__JWKS_URL": provider.url,
