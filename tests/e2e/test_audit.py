@@ -26,7 +26,11 @@ CALLS = 1_000
 SEATTLE = "demo-store-seattle"
 # All of them wait for their turn at once.
 PATIENT = {
-    "ZAVA_SANDBOX__QUEUE": str(CALLS),
+    "ZAVA_LIMITS__CALLS_PER_SECOND": str(CALLS),
+    "ZAVA_LIMITS__BURST": str(CALLS),
+    "ZAVA_LIMITS__QUEUE": str(CALLS),
+    "ZAVA_LIMITS__QUEUE_IN_ALL": str(CALLS),
+    "ZAVA_LIMITS__PATIENCE": "60",
     "ZAVA_DATABASE__POOL_TIMEOUT": "60",
     "ZAVA_HTTP__MAX_CONNECTIONS": str(2 * CALLS),
 }

@@ -1,0 +1,93 @@
+"""A server that reads from a standby, on which nothing can be written: what it has to write goes to the primary."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from tests.e2e.conftest import Server, start_server, zava
+from tests.e2e.test_sign_in import me
+from zava.adapters.embedded.binaries import packaged_binaries
+from zava.adapters.embedded.supervisor import EmbeddedPostgres
+
+
+@contextmanager
+def standby_of(primary: EmbeddedPostgres, primary_dir: Path, data_dir: Path) -> Iterator[EmbeddedPostgres]:
+    """A server that follows another one, in a data directory of its own."""
+    cluster = data_dir / "postgres"
+    data_dir.mkdir()
+    shutil.copytree(primary_dir / "secrets", data_dir / "secrets")
+    where = conninfo_to_dict(primary.dsn())
+    subprocess.run(  # noqa: S603 - PostgreSQL's own program
+        [
+            packaged_binaries() / "pg_basebackup",
+            *("--pgdata", str(cluster), "--checkpoint", "fast", "--write-recovery-conf", "--no-sync"),
+            *("--host", str(where["host"]), "--username", str(where["user"])),
+        ],
+        env=os.environ | {"PGPASSWORD": str(where["password"])},
+        check=True,
+        timeout=100,
+    )
+    owner = (primary_dir / "postgres").stat()
+    for path in (data_dir, *data_dir.rglob("*")):
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    with EmbeddedPostgres(data_dir) as standby:
+        yield standby
+
+
+@pytest.fixture(scope="module")
+def settings(folder: Path) -> Iterator[dict[str, str]]:
+    primary_dir = folder / "primary"
+    assert zava("db", "seed", "--data-dir", str(primary_dir), "--scale", "0").returncode == 0
+    with EmbeddedPostgres(primary_dir) as primary, standby_of(primary, primary_dir, folder / "standby") as standby:
+        yield {
+            "ZAVA_DATABASE__DSN": standby.dsn(user="zava_app", password=primary.secret("zava_app")),
+            "ZAVA_DATABASE__WRITER_DSN": primary.dsn(user="zava_writer", password=primary.secret("zava_writer")),
+            "ZAVA_DATABASE__ADMIN_DSN": primary.dsn(),
+            "ZAVA_DATABASE__CONTEXT_KEY_FILE": str(primary.secret_file("context-key")),
+            "ZAVA_AUDIT__SPOOL_DIR": str(folder / "spool-of-the-standby"),
+        }
+
+
+@pytest.fixture(scope="module")
+def token(settings: dict[str, str]) -> str:
+    """Of somebody who is entered on the primary, and so becomes known to the standby."""
+    for arguments in (
+        ("principals", "add", "ada", "--name", "Ada", "--role", "store_manager", "--stores", "Seattle"),
+        ("token", "create", "--principal", "ada"),
+    ):
+        done = zava(*arguments, **settings)
+        assert done.returncode == 0, done.stderr
+    return next(word for word in done.stdout.split() if word.startswith("zava_"))
+
+
+@pytest.fixture(scope="module")
+def server(settings: dict[str, str], folder: Path) -> Iterator[Server]:
+    server = start_server(folder / "unused", **{name: value for name, value in settings.items() if "ADMIN" not in name})
+    yield server
+    assert server.stop() == 0
+
+
+def test_the_server_reads_where_nothing_can_be_written(settings: dict[str, str]) -> None:
+    with psycopg.connect(settings["ZAVA_DATABASE__DSN"]) as connection:
+        assert connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
+
+
+def test_an_answer_of_a_standby_is_audited_on_the_primary(settings: dict[str, str], server: Server, token: str) -> None:
+    assert me(server, token) == ("Ada", 1)
+
+    for _ in range(100):
+        if "Ada" in (shown := zava("audit", "tail", **settings).stdout):
+            break
+        time.sleep(0.2)
+    assert "Ada" in shown
+    assert " me " in shown
+    verified = zava("audit", "verify", **settings)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
