@@ -68,12 +68,12 @@ def somewhere(random: Random) -> Embedding:
 
 
 async def embed(admin_dsn: str) -> None:
-    random = Random(1)  # noqa: S311 - the same every time
     async with await psycopg.AsyncConnection.connect(admin_dsn, autocommit=True) as connection:
         repository = PostgresEmbeddingRepository(connection)
         await repository.begin(MODEL)
         due = await repository.due(MODEL, 2 * PRODUCTS)
-        await repository.keep(MODEL, [(product, somewhere(random)) for product in due])
+        # Ids are others every time, and so is the order in which products come.
+        await repository.keep(MODEL, [(product, somewhere(Random(product.name))) for product in due])  # noqa: S311
         await repository.serve(MODEL)
 
 

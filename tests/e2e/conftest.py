@@ -17,6 +17,8 @@ from tests.postgres import reachable_folder
 
 SCALE = "0.03"
 ZAVA = (sys.executable, "-m", "zava")
+# Tests ask faster than people and their assistants do.
+UNHURRIED = {"ZAVA_LIMITS__CALLS_PER_SECOND": "1000", "ZAVA_LIMITS__BURST": "1000"}
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -107,6 +109,6 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def shop(folder: Path) -> Iterator[Server]:
     """The sample shop, served over HTTP."""
-    server = start_server(folder / "shop", "--scale", SCALE)
+    server = start_server(folder / "shop", "--scale", SCALE, **UNHURRIED)
     yield server
     assert server.stop() == 0
