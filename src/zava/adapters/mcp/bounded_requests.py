@@ -1,16 +1,11 @@
 """Whole requests of somebody who sends far too many are refused before the protocol has any work with them."""
 
-import asyncio
-
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zava.adapters.mcp.identity import CallerToken
 from zava.core.errors import BusyError
 from zava.core.fairness import Requests
-
-# Refusing costs the others, too. Whoever asks anew at once, and not when the refusal says, is slowed down to this.
-HELD_SECONDS = 1.0
 
 
 class BoundedRequests:
@@ -39,7 +34,6 @@ class BoundedRequests:
             with self._requests.one_of(access.caller.principal):
                 await self._app(scope, receive, send)
         except BusyError as error:
-            await asyncio.sleep(HELD_SECONDS)
             await _refused(error)(scope, receive, send)
 
 
