@@ -313,6 +313,54 @@ BEGIN
     INTO day_stores, days
     FROM (SELECT DISTINCT taken.store_id, taken.day FROM taken) AS marked;
 
+    DELETE FROM retail.sales_by_day AS summed
+    USING unnest(day_stores, days) AS chosen (store_id, day)
+    WHERE summed.store_id = chosen.store_id AND summed.day = chosen.day;
+    INSERT INTO retail.sales_by_day (
+        store_id, day, orders, revenue, cost, units, discount_amount, returned_amount
+    )
+    SELECT
+        chosen.store_id,
+        chosen.day,
+        coalesce(ordered.orders, 0),
+        coalesce(sold.revenue, 0),
+        coalesce(sold.cost, 0),
+        coalesce(sold.units, 0),
+        coalesce(sold.discount_amount, 0),
+        coalesce(returned.returned_amount, 0)
+    FROM unnest(day_stores, days) AS chosen (store_id, day)
+    LEFT JOIN (
+        SELECT sale.store_id, sale.order_date AS day, count(*) AS orders
+        FROM retail.orders AS sale
+        WHERE sale.store_id = ANY (chosen_stores)
+            AND sale.order_date BETWEEN first_day AND last_day
+            AND sale.status <> 'cancelled'
+        GROUP BY sale.store_id, sale.order_date
+    ) AS ordered ON chosen.store_id = ordered.store_id AND chosen.day = ordered.day
+    LEFT JOIN (
+        SELECT
+            item.store_id,
+            item.order_date AS day,
+            sum(item.line_total) AS revenue,
+            sum(item.quantity * item.unit_cost) AS cost,
+            sum(item.quantity) AS units,
+            sum(item.discount_amount) AS discount_amount
+        FROM retail.order_items AS item
+        INNER JOIN retail.orders AS sale ON item.store_id = sale.store_id AND item.order_id = sale.order_id
+        WHERE item.store_id = ANY (chosen_stores)
+            AND item.order_date BETWEEN first_day AND last_day
+            AND sale.order_date BETWEEN first_day AND last_day
+            AND sale.status <> 'cancelled'
+        GROUP BY item.store_id, item.order_date
+    ) AS sold ON chosen.store_id = sold.store_id AND chosen.day = sold.day
+    LEFT JOIN (
+        SELECT goods.store_id, goods.returned_on AS day, sum(goods.refund_amount) AS returned_amount
+        FROM retail.returns AS goods
+        WHERE goods.store_id = ANY (chosen_stores) AND goods.returned_on BETWEEN first_day AND last_day
+        GROUP BY goods.store_id, goods.returned_on
+    ) AS returned ON chosen.store_id = returned.store_id AND chosen.day = returned.day
+    WHERE ordered.orders IS NOT NULL OR returned.returned_amount IS NOT NULL;
+
     DELETE FROM retail.sales_by_category AS summed
     USING unnest(day_stores, days) AS chosen (store_id, day)
     WHERE summed.store_id = chosen.store_id AND summed.day = chosen.day;
@@ -333,46 +381,6 @@ BEGIN
     INNER JOIN unnest(day_stores, days) AS chosen (store_id, day)
         ON part.store_id = chosen.store_id AND part.day = chosen.day
     GROUP BY chosen.store_id, chosen.day, part.category_id;
-
-    DELETE FROM retail.sales_by_day AS summed
-    USING unnest(day_stores, days) AS chosen (store_id, day)
-    WHERE summed.store_id = chosen.store_id AND summed.day = chosen.day;
-    INSERT INTO retail.sales_by_day (
-        store_id, day, orders, revenue, cost, units, discount_amount, returned_amount
-    )
-    SELECT
-        chosen.store_id,
-        chosen.day,
-        coalesce(ordered.orders, 0),
-        coalesce(part.revenue, 0),
-        coalesce(part.cost, 0),
-        coalesce(part.units, 0),
-        coalesce(part.discount_amount, 0),
-        coalesce(part.returned_amount, 0)
-    FROM unnest(day_stores, days) AS chosen (store_id, day)
-    -- An order of several categories counts once.
-    LEFT JOIN (
-        SELECT sale.store_id, sale.order_date AS day, count(*) AS orders
-        FROM retail.orders AS sale
-        WHERE sale.store_id = ANY (chosen_stores)
-            AND sale.order_date BETWEEN first_day AND last_day
-            AND sale.status <> 'cancelled'
-        GROUP BY sale.store_id, sale.order_date
-    ) AS ordered ON chosen.store_id = ordered.store_id AND chosen.day = ordered.day
-    LEFT JOIN (
-        SELECT
-            category.store_id,
-            category.day,
-            sum(category.revenue) AS revenue,
-            sum(category.cost) AS cost,
-            sum(category.units) AS units,
-            sum(category.discount_amount) AS discount_amount,
-            sum(category.returned_amount) AS returned_amount
-        FROM retail.sales_by_category AS category
-        WHERE category.store_id = ANY (chosen_stores) AND category.day BETWEEN first_day AND last_day
-        GROUP BY category.store_id, category.day
-    ) AS part ON chosen.store_id = part.store_id AND chosen.day = part.day
-    WHERE ordered.orders IS NOT NULL OR part.revenue IS NOT NULL;
 
     DELETE FROM retail.sales_by_category_and_month AS summed
     WHERE summed.store_id = ANY (chosen_stores) AND summed.month = summed_month;
