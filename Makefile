@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve test e2e conformance figures browser quality isolation isolation-long analyses-long check audit lock clean
+.PHONY: serve bench test e2e conformance figures browser quality isolation isolation-long analyses-long check audit lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -72,6 +72,11 @@ isolation-long: $(SETUP)
 # Thousands of analyses against plain SQL: five minutes, about.
 analyses-long: $(SETUP)
 	@ANALYSES=4000 $(BIN)/python -m pytest -q --timeout 3600 tests/figures/test_random_analyses.py
+
+# How fast are we beside others? A quarter of an hour on a quiet machine: make bench ARGS=--quick for a first look.
+bench: $(SETUP)
+	@command -v npm >/dev/null || { echo "npm is needed: apt-get install npm (Debian)" >&2; exit 1; }
+	@$(BIN)/python benchmarks/peers.py --write $(ARGS)
 
 # Format, lint, types and the direction of imports.
 check: $(SETUP)
