@@ -2,8 +2,8 @@
 
 psycopg without any server, MCP Toolbox, dbhub, postgres-mcp, server-postgres, and Zava: by the tool that is made for a
 question, and by its SQL tool. The others see everything; Zava's caller is head office, through the row policies. First
-all answers are compared, then all servers are asked in turn, round by round, in another order each time. CPU is the time
-that all threads of a server spent on processors (Linux counts it). The others are installed in pinned versions, in
+all answers are compared, then all servers are asked in turn, round by round, in another order each time. CPU is what
+all threads of a server spent on processors (Linux counts it). The others are installed in pinned versions, in
 build/peers, and the sample shops are made in build/bench.
 """
 
