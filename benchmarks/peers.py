@@ -69,10 +69,11 @@ async def compare(shop: Shop, measured: Measured, servers: Sequence[Server], wan
     """All workloads at all concurrencies."""
     calls = dict.fromkeys((server.name for server in servers), 0)
     for workload in wanted.workloads:
-        asked = [server for server in servers if workload.name in ASKED.get(server.name, (workload.name,))]
-        measured.sizes[workload.name] = {
-            server.name: await check(workload, server, servers[0]) for server in asked if server is not servers[0]
-        }
+        raw, *others = [server for server in servers if workload.name in ASKED.get(server.name, (workload.name,))]
+        checked = {server.name: await check(workload, server, raw) for server in others}
+        measured.sizes[workload.name] = {name: size for name, size in checked.items() if size}
+        measured.left_out += [f"{name} in {workload.name}" for name, size in checked.items() if size is None]
+        asked = [raw, *(server for server in others if checked[server.name])]
         for concurrency in [1] if workload.slow else wanted.concurrency:
             cells: dict[str, list[Cell]] = {server.name: [] for server in asked}
             measured.rounds[workload.name, concurrency] = cells

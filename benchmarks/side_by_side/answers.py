@@ -33,20 +33,15 @@ class Size:
     tokens: int
 
 
-async def check(workload: Workload, server: Server, raw: Server) -> Size:
-    """Makes sure that a server's answers hold the figures that PostgreSQL gives, and measures the first of them.
-
-    Raises:
-        SystemExit: they do not.
-    """
+async def check(workload: Workload, server: Server, raw: Server) -> Size | None:
+    """The size of a server's first answer; None when its answers do not hold the figures that PostgreSQL gives."""
     sizes = []
     for question, query in list(zip(workload.questions(server), workload.questions(raw), strict=True))[:CHECKED]:
         answer = await server.asked.ask(question)
         rows = (await raw.asked.ask(query))["rows"]
         if not _agree(rows, answer, same_order=question.tool != "get_store_performance"):
-            raise SystemExit(
-                f"{server.name} answers {workload.name} otherwise than PostgreSQL does.\n{rows}\n{answer}"[:4_000]
-            )
+            print(f"{server.name} answers {workload.name} otherwise than PostgreSQL:\n{rows}\n{answer}"[:4_000])
+            return None
         sizes.append(_size(answer))
     return sizes[0]
 

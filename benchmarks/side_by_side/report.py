@@ -63,12 +63,14 @@ class Measured:
         rounds: by workload, concurrency and server; of one round all servers have one.
         sizes: by workload and server.
         memory: by server: mebibytes at the end, and the calls until then.
+        left_out: which servers answered which workload otherwise than PostgreSQL, and were not timed.
     """
 
     scale: float
     rounds: dict[tuple[str, int], dict[str, list[Cell]]] = field(default_factory=dict)
     sizes: dict[str, dict[str, Size]] = field(default_factory=dict)
     memory: dict[str, tuple[float, int]] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
 
     def ratios(self, workload: str, concurrency: int, server: str, base: str = TOOLBOX) -> list[float]:
         """How many times as many answers as another server gave in the same round, round by round."""
@@ -102,6 +104,8 @@ def _lines(measured: Sequence[Measured], workloads: Sequence[Workload], how: str
             yield from _promises(one)
     yield ""
     for one in measured:
+        if one.left_out:
+            yield f"Left out at scale {one.scale:g}, since they answered otherwise: {', '.join(one.left_out)}.\n"
         for workload in workloads:
             yield from _table(one, workload)
         yield from _sizes(one)

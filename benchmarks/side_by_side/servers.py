@@ -32,6 +32,8 @@ UNBOUNDED = {
     "ZAVA_LIMITS__QUEUE": "1000",
     "ZAVA_LIMITS__QUEUE_IN_ALL": "1000",
     "ZAVA_LIMITS__PATIENCE": "300",
+    # The others have no limit, or one that the slowest question does not reach.
+    "ZAVA_SANDBOX__STATEMENT_TIMEOUT": "120",
     "ZAVA_LOG__LEVEL": "ERROR",
 }
 # It wants Python 3.12 for this name.
