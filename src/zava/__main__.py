@@ -67,6 +67,25 @@ def serve(
         serve_stdio(settings)
 
 
+@app.command
+def init(
+    *,
+    dsn: Annotated[
+        str | None, Parameter(help="An administrator's connection string; else ZAVA_DATABASE__ADMIN_DSN.")
+    ] = None,
+    folder: Annotated[
+        Path | None, Parameter(help="For the files of the server; /etc/zava for root, else the user's configuration.")
+    ] = None,
+    new_passwords: Annotated[
+        bool, Parameter(help="Give the server's logins new passwords, and write them down.", negative="")
+    ] = False,
+) -> None:
+    """Prepare a database of Zava's own on your PostgreSQL, and say what comes next."""
+    from zava.commands.init import initialise
+
+    sys.exit(initialise(_settings(), dsn, folder, new_passwords=new_passwords))
+
+
 @db.command
 def migrate(*, data_dir: DataDir = None) -> None:
     """Bring the database to the schema of this program."""

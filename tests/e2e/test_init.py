@@ -1,0 +1,82 @@
+"""Somebody brings an empty database, and asks a question of their own shop in the end."""
+
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from fastmcp import Client
+from fastmcp.client.auth import BearerAuth
+from psycopg.conninfo import make_conninfo
+
+from tests.contract.conftest import SERVERS, running_postgres
+from tests.e2e.conftest import environment, free_port, zava
+from zava.adapters.embedded.supervisor import EmbeddedPostgres
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "shop"
+PASSWORD = "only-for-tests"
+
+
+@dataclass
+class Case:
+    """An empty database, and an administrator of it.
+
+    Attributes:
+        admin_dsn: without the password, which is in the environment.
+    """
+
+    postgres: EmbeddedPostgres
+    superuser: bool
+    admin_dsn: str
+    variables: dict[str, str]
+
+    def init(self, *arguments: str, dsn: str | None = None) -> subprocess.CompletedProcess[str]:
+        return zava("init", "--dsn", dsn or self.admin_dsn, *arguments, **self.variables)
+
+
+@pytest.fixture(scope="module", params=[(name, superuser) for name in SERVERS for superuser in (True, False)])
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+    name, superuser = request.param
+    with running_postgres(SERVERS[name]) as postgres:
+        with psycopg.connect(postgres.dsn(database="postgres"), autocommit=True) as connection:
+            connection.execute(
+                f"CREATE ROLE installer LOGIN {'SUPERUSER' if superuser else 'CREATEROLE'} PASSWORD '{PASSWORD}'"
+            )
+            connection.execute("CREATE DATABASE shop OWNER installer")
+        passwords = tmp_path_factory.mktemp("administrator") / "pgpass"
+        passwords.write_text(f"*:*:*:installer:{PASSWORD}\n")
+        passwords.chmod(0o600)
+        host = str(postgres.dsn(database="shop")).split("host=")[1].split()[0]
+        dsn = make_conninfo("", host=host, port="5432", dbname="shop", user="installer", passfile=str(passwords))
+        spool = tmp_path_factory.mktemp("spool")
+        yield Case(postgres, superuser, dsn, {"ZAVA_AUDIT__SPOOL_DIR": str(spool)})
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the files of the server will be."""
+    return tmp_path_factory.mktemp("server") / "files"
+
+
+@pytest.fixture(scope="module")
+def prepared(case: Case, files: Path) -> str:
+    """What is said when a database is prepared."""
+    shutil.rmtree(files, ignore_errors=True)
+    done = case.init("--folder", str(files))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_the_doctor_finds_nothing_that_keeps_a_server_from_serving(case: Case, prepared: str) -> None:
+    states = {line.split()[0] for line in prepared.splitlines() if re.match(r"(ok|weak|FAIL|look|off) ", line)}
+    assert "FAIL" not in states
+    weak = [line for line in prepared.splitlines() if line.startswith("weak")]
+    assert bool(weak) != case.superuser
+    assert prepared.count("as a superuser") == len(weak)
