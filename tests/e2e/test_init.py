@@ -1,5 +1,6 @@
 """Somebody brings an empty database, and asks a question of their own shop in the end."""
 
+import os
 import re
 import shutil
 import stat
@@ -13,10 +14,12 @@ import psycopg
 import pytest
 from fastmcp import Client
 from fastmcp.client.auth import BearerAuth
+from fastmcp.client.client import CallToolResult
+from mcp_types import TextContent
 from psycopg.conninfo import make_conninfo
 
 from tests.contract.conftest import SERVERS, running_postgres
-from tests.e2e.conftest import environment, free_port, zava
+from tests.e2e.conftest import environment, start_server, zava
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "shop"
@@ -40,7 +43,10 @@ class Case:
         return zava("init", "--dsn", dsn or self.admin_dsn, *arguments, **self.variables)
 
 
-@pytest.fixture(scope="module", params=[(name, superuser) for name in SERVERS for superuser in (True, False)])
+CASES = [pytest.param((name, superuser), id=f"{name}-{'superuser' if superuser else 'owner'}") for name in SERVERS for superuser in (True, False)]
+
+
+@pytest.fixture(scope="module", params=CASES)
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     name, superuser = request.param
     with running_postgres(SERVERS[name]) as postgres:
@@ -80,3 +86,40 @@ def test_the_doctor_finds_nothing_that_keeps_a_server_from_serving(case: Case, p
     weak = [line for line in prepared.splitlines() if line.startswith("weak")]
     assert bool(weak) != case.superuser
     assert prepared.count("as a superuser") == len(weak)
+
+
+async def test_what_comes_next_leads_to_an_answered_question(case: Case, prepared: str, tmp_path: Path) -> None:
+    _, _, told = prepared.partition("Next, in this shell:\n")
+    commands = told.strip().splitlines()
+    assert commands.pop().strip() == "zava serve"
+    assert sum("zava import FOLDER" in command for command in commands) == 1
+    script = "\n".join(commands).replace("zava import FOLDER", f"zava import {EXAMPLE}")
+    done = subprocess.run(
+        ["/bin/sh", "-ec", f"{script}\nenv | grep ^ZAVA_"],
+        env=environment(**case.variables, PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    variables = dict(line.split("=", 1) for line in done.stdout.splitlines() if line.startswith("ZAVA_"))
+    assert "ZAVA_DATABASE__ADMIN_DSN" not in variables
+    token = variables.pop("ZAVA_TOKEN")
+    assert f'"Authorization": "Bearer {token}"' in done.stdout
+    server = start_server(tmp_path, **variables)
+    try:
+        async with Client(server.url, auth=BearerAuth(token)) as client:
+            answer = await client.call_tool("get_store_performance", {"period": "2026-03"})
+            found = await client.call_tool("semantic_search_products", {"query_description": "earl grey"})
+    finally:
+        assert server.stop() == 0
+    assert (answer.structured_content or {})["metrics"]["revenue"]["value"] == 129.95
+    assert "words only" in text_of(found)
+
+
+def text_of(answer: CallToolResult) -> str:
+    """What the model reads of an answer."""
+    (content,) = answer.content
+    assert isinstance(content, TextContent)
+    return content.text

@@ -19,6 +19,7 @@ from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.migrate import (
     Step,
+    as_owners,
     create_database,
     migrate,
     register_context_key,
@@ -65,6 +66,12 @@ class Database:
             yield connection
 
     @contextmanager
+    def ownership(self) -> Iterator[Connection]:
+        """An administrator's connection that may act as the owners of Zava's schemas for this time."""
+        with self.administration() as connection, as_owners(connection):
+            yield connection
+
+    @contextmanager
     def login(self) -> Iterator[Connection]:
         """A connection of the server's own login, in autocommit mode."""
         with connect(self.access.dsn, LOGIN) as connection:
@@ -101,7 +108,7 @@ class Database:
 
     def seed(self, scale: float) -> Summary:
         """Opens the sample shop, or adds the days since."""
-        with self.administration() as connection, progress_bar("Sample shop") as report:
+        with self.ownership() as connection, progress_bar("Sample shop") as report:
             return open_sample_shop(connection, now=datetime.now(UTC), scale=scale, report=report)
 
     def principals(self) -> dict[str, Principal] | None:

@@ -292,6 +292,7 @@ def as_owners(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
+        connection.execute("RESET ROLE")  # some stay who they were
         connection.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(roles))
 
 

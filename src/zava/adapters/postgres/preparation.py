@@ -66,11 +66,16 @@ def examine_administrator(connection: Connection) -> Administrator:
         SetupError: PostgreSQL is too old, the database has another encoding than UTF-8, or the administrator lacks
             rights; then the message has the SQL that grants them.
     """
-    found = (
-        connection.cursor(row_factory=class_row(Administrator))
-        .execute(ADMINISTRATOR, {"roles": [*OWNERS, *LOGINS]})
-        .fetchone()
-    )
+    try:
+        found = (
+            connection.cursor(row_factory=class_row(Administrator))
+            .execute(ADMINISTRATOR, {"roles": [*OWNERS, *LOGINS]})
+            .fetchone()
+        )
+    except psycopg.errors.InsufficientPrivilege:
+        raise SetupError(
+            f"The catalogs of this database are closed to {connection.info.user}: connect as its owner, or as a superuser."
+        ) from None
     assert found is not None, "a session has a database and a role"  # noqa: S101
     if found.version < OLDEST_POSTGRES:
         raise SetupError(f"This is PostgreSQL {found.version}, and Zava needs {OLDEST_POSTGRES} or newer.")
