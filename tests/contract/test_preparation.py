@@ -1,6 +1,7 @@
 """Whose database may become Zava's, what an administrator is told who may not make it so, and what is written down."""
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,27 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[EmbeddedPostgres]:
     """A server that has never heard of Zava, until a test prepares a database in it."""
     with running_postgres(SERVERS[request.param]) as postgres:
         yield postgres
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(
+        audit=AuditSettings(spool_dir=tmp_path_factory.mktemp("spool")), embedding=EmbeddingSettings(provider="none")
+    )
+
+
+@pytest.fixture(scope="module")
+def prepared(postgres: EmbeddedPostgres, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of the server of the database `prepared`, written under the most open umask."""
+    with psycopg.connect(postgres.dsn(database="postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE prepared")
+    folder = tmp_path_factory.mktemp("server") / "new" / "folder"
+    former = os.umask(0)
+    try:
+        assert initialise(settings, postgres.dsn(database="prepared"), folder, new_passwords=True) == 0
+    finally:
+        os.umask(former)
+    return folder
 
 
 @pytest.fixture
@@ -82,16 +104,53 @@ def test_who_lacks_rights_is_told_the_sql_that_grants_them_and_no_more(
 
 
 def test_a_second_administrator_is_told_the_sql_for_roles_that_are_there_already(
-    superuser: Connection, newcomer: Connection
+    superuser: Connection, newcomer: Connection, prepared: Path
 ) -> None:
-    migrate(superuser)
     with pytest.raises(SetupError) as refused:
         examine_administrator(newcomer)
     granting = [statement for statement in told_sql(refused) if statement.startswith("GRANT")]
     assert len(granting) == (1 if superuser.info.server_version >= 160000 else 0)
     for statement in told_sql(refused):
         superuser.execute(statement.encode())
-    migrate(newcomer, reinstall=True)
+    migrate(newcomer)
+
+
+def test_the_owner_of_a_database_administers_it_after_a_superuser_has_closed_its_catalogs(
+    postgres: EmbeddedPostgres, prepared: Path, newcomer: Connection, superuser: Connection
+) -> None:
+    name = newcomer.info.user
+    closed = postgres.dsn(database="prepared", user=name, password=PASSWORD)
+    superuser.execute(sql.SQL("GRANT CONNECT ON DATABASE prepared TO {}").format(sql.Identifier(name)))
+    with psycopg.connect(closed, autocommit=True) as connection:
+        with pytest.raises(SetupError, match="closed to newcomer_.* connect as its owner"):
+            examine_administrator(connection)
+        superuser.execute(sql.SQL("ALTER DATABASE prepared OWNER TO {}").format(sql.Identifier(name)))
+        with pytest.raises(SetupError) as refused:
+            examine_administrator(connection)
+        for statement in told_sql(refused):
+            superuser.execute(statement.encode())
+        migrate(connection, reinstall=True)
+    superuser.execute("ALTER DATABASE prepared OWNER TO postgres")
+
+
+def test_what_postgresql_opens_to_nobody_is_closed_to_zavas_roles_too(
+    postgres: EmbeddedPostgres, prepared: Path
+) -> None:
+    with psycopg.connect(postgres.dsn(database="prepared")) as connection:
+        functions = connection.execute(
+            """
+            SELECT role.rolname, f.oid::regprocedure::text
+            FROM pg_proc AS f
+            JOIN pg_init_privs AS made ON made.objoid = f.oid AND made.classoid = 'pg_proc'::regclass
+            CROSS JOIN pg_roles AS role
+            WHERE NOT EXISTS (SELECT FROM aclexplode(made.initprivs) AS a WHERE a.grantee = 0)
+                AND role.rolname LIKE ANY (ARRAY['zava%', 'pg_database_owner'])
+                AND has_function_privilege(role.oid, f.oid, 'EXECUTE')
+            """
+        ).fetchall()
+        (known,) = connection.execute("SELECT count(*) FROM pg_proc WHERE proname = 'pg_read_file'").fetchone() or (0,)
+    assert known
+    assert functions == []
 
 
 @pytest.mark.parametrize(
@@ -118,11 +177,12 @@ def test_extensions_are_nobodys_contents(superuser: Connection) -> None:
 
 
 def test_what_somebody_adds_to_a_database_of_zavas_does_not_keep_it_from_being_prepared_again(
-    superuser: Connection,
+    postgres: EmbeddedPostgres, prepared: Path
 ) -> None:
-    migrate(superuser)
-    superuser.execute("CREATE SCHEMA pos")
-    refuse_foreign_contents(superuser)
+    with psycopg.connect(postgres.dsn(database="prepared")) as connection:
+        connection.execute("CREATE SCHEMA pos")
+        refuse_foreign_contents(connection)
+        connection.rollback()
 
 
 def test_a_database_that_is_not_in_utf_8_is_refused(postgres: EmbeddedPostgres) -> None:
@@ -136,81 +196,69 @@ def test_a_database_that_is_not_in_utf_8_is_refused(postgres: EmbeddedPostgres) 
         examine_administrator(connection)
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(
-        audit=AuditSettings(spool_dir=tmp_path / "spool"), embedding=EmbeddingSettings(provider="none")
-    )
-
-
 def passwords_in(folder: Path) -> dict[str, str]:
     lines = (folder / "passwords").read_text().splitlines()
     return {line.split(":")[3]: line.split(":")[4] for line in lines}
 
 
-def test_the_files_of_the_server_are_its_owners_alone_and_say_no_password_of_the_administrators(
-    postgres: EmbeddedPostgres, database: str, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = tmp_path / "new" / "folder"
-    dsn = postgres.dsn(database=database)
-    former = os.umask(0)
-    try:
-        assert initialise(settings, dsn, folder, new_passwords=True) == 0
-    finally:
-        os.umask(former)
-    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {
+def contents_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_files_of_the_server_are_its_owners_alone(prepared: Path) -> None:
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in prepared.iterdir()} == {
         "zava.env": 0o600,
         "passwords": 0o600,
         "context-key": 0o600,
     }
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    ContextKey.read(folder / "context-key")
+    assert stat.S_IMODE(prepared.stat().st_mode) == 0o700
+    ContextKey.read(prepared / "context-key")
+
+
+def test_no_password_is_told_and_the_administrators_is_not_kept(
+    postgres: EmbeddedPostgres, prepared: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert initialise(settings, postgres.dsn(database="prepared"), prepared, new_passwords=False) == 0
     said = capsys.readouterr()
-    written = said.out + said.err + "".join(path.read_text() for path in folder.iterdir())
-    assert postgres.secret("superuser") not in written
-    for password in passwords_in(folder).values():
-        assert password not in said.out + said.err
-        assert password not in (folder / "zava.env").read_text()
+    assert "user=postgres" in said.out
+    for secret in (postgres.secret("superuser"), *passwords_in(prepared).values()):
+        assert secret not in said.out + said.err + (prepared / "zava.env").read_text()
+    assert postgres.secret("superuser") not in (prepared / "passwords").read_text()
 
 
-def test_a_second_time_changes_nothing(
-    postgres: EmbeddedPostgres, database: str, settings: Settings, tmp_path: Path
+def test_a_second_time_changes_nothing_of_the_files_and_settings_that_somebody_adds_are_kept(
+    postgres: EmbeddedPostgres, prepared: Path, settings: Settings
 ) -> None:
-    dsn = postgres.dsn(database=database)
-    assert initialise(settings, dsn, tmp_path / "files", new_passwords=True) == 0
-    before = {path.name: path.read_bytes() for path in (tmp_path / "files").iterdir()}
-    assert initialise(settings, dsn, tmp_path / "files", new_passwords=False) == 0
-    assert {path.name: path.read_bytes() for path in (tmp_path / "files").iterdir()} == before
+    with (prepared / "zava.env").open("a") as file:
+        file.write("ZAVA_LOG__LEVEL=WARNING\n")
+    before = contents_of(prepared)
+    assert initialise(settings, postgres.dsn(database="prepared"), prepared, new_passwords=False) == 0
+    assert contents_of(prepared) == before
 
 
-def test_new_passwords_are_for_both_logins_and_let_them_in(
-    postgres: EmbeddedPostgres, database: str, settings: Settings, tmp_path: Path
+def test_new_passwords_are_for_both_logins_and_others_lines_stay(
+    postgres: EmbeddedPostgres, prepared: Path, settings: Settings
 ) -> None:
-    folder = tmp_path / "files"
-    dsn = postgres.dsn(database=database)
-    assert initialise(settings, dsn, folder, new_passwords=True) == 0
-    before = passwords_in(folder)
-    (folder / "passwords").write_text((folder / "passwords").read_text() + "db:5432:*:somebody:theirs\n")
-    assert initialise(settings, dsn, folder, new_passwords=True) == 0
-    after = passwords_in(folder)
+    before = passwords_in(prepared)
+    with (prepared / "passwords").open("a") as file:
+        file.write("db:5432:*:somebody:theirs\n")
+    assert initialise(settings, postgres.dsn(database="prepared"), prepared, new_passwords=True) == 0
+    after = passwords_in(prepared)
     assert after.pop("somebody") == "theirs"
     assert set(before) == set(after) == {"zava_app", "zava_writer"}
     assert not set(before.values()) & set(after.values())
 
 
 def test_the_passwords_of_another_zava_of_the_same_server_are_left_alone(
-    postgres: EmbeddedPostgres, database: str, superuser: Connection, settings: Settings, tmp_path: Path
+    postgres: EmbeddedPostgres, prepared: Path, database: str, settings: Settings, tmp_path: Path
 ) -> None:
-    dsn = postgres.dsn(database=database)
-    assert initialise(settings, dsn, tmp_path / "first", new_passwords=True) == 0
-    superuser.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(f"{database}_second")))
-    second = postgres.dsn(database=f"{database}_second")
+    second = postgres.dsn(database=database)
     with pytest.raises(SetupError, match="`zava init --new-passwords` sets new ones"):
         initialise(settings, second, tmp_path / "second", new_passwords=False)
-    for login, password in passwords_in(tmp_path / "first").items():
-        psycopg.connect(make_conninfo(dsn, user=login, password=password)).close()
-    (tmp_path / "second" / "passwords").write_bytes((tmp_path / "first" / "passwords").read_bytes())
-    (tmp_path / "second" / "passwords").chmod(0o600)
+    for login in ("zava_app", "zava_writer"):
+        dsn = make_conninfo(postgres.dsn(database="prepared"), user=login, password=passwords_in(prepared)[login])
+        psycopg.connect(dsn).close()
+    shutil.copy2(prepared / "passwords", tmp_path / "second")
     assert initialise(settings, second, tmp_path / "second", new_passwords=False) == 0
 
 
@@ -224,17 +272,6 @@ def test_a_folder_of_another_database_is_refused_and_neither_is_touched(
     assert superuser.execute("SELECT to_regnamespace('retail')").fetchone() == (None,)
 
 
-def test_settings_that_somebody_adds_are_kept(
-    postgres: EmbeddedPostgres, database: str, settings: Settings, tmp_path: Path
-) -> None:
-    dsn = postgres.dsn(database=database)
-    assert initialise(settings, dsn, tmp_path, new_passwords=True) == 0
-    with (tmp_path / "zava.env").open("a") as file:
-        file.write("ZAVA_LOG__LEVEL=WARNING\n")
-    assert initialise(settings, dsn, tmp_path, new_passwords=False) == 0
-    assert (tmp_path / "zava.env").read_text().endswith("ZAVA_LOG__LEVEL=WARNING\n")
-
-
 def test_who_is_not_let_in_is_told_how_a_database_is_made(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     dsn = postgres.dsn(database="nowhere")
     with pytest.raises(SetupError, match="CREATE DATABASE zava OWNER zava_admin") as refused:
@@ -243,11 +280,11 @@ def test_who_is_not_let_in_is_told_how_a_database_is_made(postgres: EmbeddedPost
 
 
 def test_the_administrator_of_the_settings_is_taken_where_none_is_named(
-    postgres: EmbeddedPostgres, database: str, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    postgres: EmbeddedPostgres, prepared: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    admin = DatabaseSettings(admin_dsn=SecretStr(postgres.dsn(database=database)))
+    admin = DatabaseSettings(admin_dsn=SecretStr(postgres.dsn(database="prepared")))
     given = settings.model_copy(update={"database": admin})
-    assert initialise(given, None, tmp_path, new_passwords=True) == 0
+    assert initialise(given, None, prepared, new_passwords=False) == 0
     assert "export ZAVA_DATABASE__ADMIN_DSN" not in capsys.readouterr().out
 
 

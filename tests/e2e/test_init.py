@@ -43,7 +43,11 @@ class Case:
         return zava("init", "--dsn", dsn or self.admin_dsn, *arguments, **self.variables)
 
 
-CASES = [pytest.param((name, superuser), id=f"{name}-{'superuser' if superuser else 'owner'}") for name in SERVERS for superuser in (True, False)]
+CASES = [
+    pytest.param((name, superuser), id=f"{name}-{'superuser' if superuser else 'owner'}")
+    for name in SERVERS
+    for superuser in (True, False)
+]
 
 
 @pytest.fixture(scope="module", params=CASES)
