@@ -126,6 +126,26 @@ def rotate_key(*, data_dir: DataDir = None) -> None:
     rotate_key(_settings(embedded={"data_dir": data_dir}))
 
 
+@db.command
+def backup(
+    file: Annotated[Path, Parameter(help="A new file; its owner alone may read it.")], /, *, data_dir: DataDir = None
+) -> None:
+    """Write the whole database to a file, while it serves, by pg_dump."""
+    from zava.commands.backup import backup_database
+
+    backup_database(_settings(embedded={"data_dir": data_dir}), file)
+
+
+@db.command
+def restore(
+    file: Annotated[Path, Parameter(help="What `zava db backup` has written.")], /, *, data_dir: DataDir = None
+) -> None:
+    """Fill an empty database from a backup, by pg_restore."""
+    from zava.commands.backup import restore_database
+
+    restore_database(_settings(embedded={"data_dir": data_dir}), file)
+
+
 @app.command
 def embed(
     *,

@@ -139,6 +139,18 @@ def open_database(settings: Settings, *, serving_at: str | None = None) -> Itera
         yield _embedded(postgres, _audit_dir(settings, data_dir.expanduser().resolve() / "audit"))
 
 
+@contextmanager
+def open_administration(settings: Settings) -> Iterator[tuple[str, Connection]]:
+    """An administrator's connection string, and a connection; a configured database needs no login of its server."""
+    if settings.database.admin_dsn is not None:
+        dsn = read_dsn("ZAVA_DATABASE__ADMIN_DSN", settings.database.admin_dsn)
+        with connect(dsn, "an administrator") as connection:
+            yield dsn, connection
+        return
+    with open_database(settings) as database, database.administration() as connection:
+        yield database.admin_dsn or "", connection
+
+
 def _configured(settings: Settings) -> Database:
     database = settings.database
     if database.dsn is None or database.context_key_file is None:

@@ -134,6 +134,11 @@ def migrate(connection: Connection, root: Traversable | None = None, *, reinstal
     return tuple(done)
 
 
+def create_roles(connection: Connection) -> None:
+    """Makes those of Zava's roles that the server lacks, which is what the first install step does."""
+    _apply(connection, read_steps("install")[0])
+
+
 def pending_steps(connection: Connection) -> tuple[Step, ...]:
     """What migrate() would apply."""
     applied = {(step.series, step.version): step for step in applied_steps(connection)}
