@@ -1,12 +1,12 @@
-"""A backup brings everything back into a server that has never heard of Zava: rows, rights, keys and the audit trail."""
+"""A backup brings everything back into a server that never heard of Zava: rows, rights, keys and the audit trail."""
 
 import stat
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -32,8 +32,9 @@ from zava.adapters.embedded.binaries import packaged_binaries
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.audit_verification import verify
 from zava.adapters.postgres.backup import BackupError, back_up, restore
-from zava.adapters.postgres.client_programs import ClientProgramError, ClientPrograms, find_programs
+from zava.adapters.postgres.client_programs import ClientProgramError, ClientPrograms
 from zava.adapters.postgres.migrate import as_owners, migrate, pending_steps, set_password
+from zava.adapters.postgres.preparation import contents
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
@@ -46,7 +47,8 @@ EMBEDDED = packaged_binaries()
 # What has to be the same afterwards, whoever the administrators are. Each row is a sentence.
 RIGHTS: dict[str, LiteralString] = {
     "relations": """
-        SELECT c.oid::regclass, c.relkind, c.relowner::regrole, c.relrowsecurity, c.relforcerowsecurity, c.relpersistence
+        SELECT c.oid::regclass, c.relkind, c.relowner::regrole, c.relrowsecurity, c.relforcerowsecurity,
+            c.relpersistence
         FROM pg_class AS c WHERE c.relnamespace = ANY (%(schemas)s) AND c.relkind <> 'c'""",
     "rights on relations": """
         SELECT c.oid::regclass, a.grantor::regrole, a.grantee::regrole, a.privilege_type, a.is_grantable
@@ -148,13 +150,14 @@ def told(connection: Connection, queries: Mapping[str, LiteralString]) -> dict[s
     """What each of the queries says, as sorted sentences."""
     connection.execute("SET search_path = pg_catalog")
     schemas = connection.execute(
-        "SELECT array_agg(oid) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema')"
+        "SELECT array_agg(oid) FROM pg_namespace WHERE nspname !~ '^pg_|^information_schema$|^public$'"
     ).fetchone()
     assert schemas is not None
     said = {}
     for name, query in queries.items():
         # Types whose names say which they are, such as regclass, become text before they travel.
-        rows = connection.execute(f"SELECT row_to_json(q)::text FROM ({query}) AS q", {"schemas": schemas[0]})
+        text = sql.SQL("SELECT row_to_json(q)::text FROM ({}) AS q").format(sql.SQL(query))
+        rows = connection.execute(text, {"schemas": schemas[0]})
         said[name] = sorted(row[0] for row in rows)
     return said
 
@@ -192,7 +195,7 @@ def empty_target(route: Route) -> Iterator[tuple[EmbeddedPostgres, str]]:
 
 
 @contextmanager
-def shop_to_back_up(route: Route, folder: Path) -> Iterator[tuple[EmbeddedPostgres, TestDatabase]]:
+def shop_to_back_up(route: Route) -> Iterator[tuple[EmbeddedPostgres, TestDatabase]]:
     """The tiny shop, by this kind of administrator."""
     with running_postgres(SERVERS[route.source]) as postgres:
         if route.superuser:
@@ -207,7 +210,7 @@ def shop_to_back_up(route: Route, folder: Path) -> Iterator[tuple[EmbeddedPostgr
 @pytest.mark.parametrize("route", ROUTES, ids=str)
 async def test_what_is_restored_into_a_new_server_is_what_was_backed_up(route: Route, tmp_path: Path) -> None:
     file = tmp_path / "zava.backup"
-    with shop_to_back_up(route, tmp_path) as (postgres, database):
+    with shop_to_back_up(route) as (postgres, database):
         superuser = make_conninfo(database.admin_dsn, user="postgres", password=postgres.secret("superuser"))
         await write(TestDatabase(superuser, ""), tmp_path / "spool", [CALL] * 5, full_texts=True)
         with psycopg.connect(superuser, autocommit=True) as connection:
@@ -246,3 +249,146 @@ async def test_what_is_restored_into_a_new_server_is_what_was_backed_up(route: R
                 tiny_shop.SEATTLE.principal, "SELECT DISTINCT store_id FROM orders"
             )
             assert len(answer.rows) == 1
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    with running_postgres() as postgres:
+        yield postgres
+
+
+@pytest.fixture(scope="module")
+def shop(postgres: EmbeddedPostgres) -> str:
+    """An administrator's DSN of a shop."""
+    return tiny_shop_on(postgres).admin_dsn
+
+
+@pytest.fixture(scope="module")
+def backup(shop: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("backup") / "zava.backup"
+    with psycopg.connect(shop, autocommit=True) as connection:
+        back_up(connection, shop, NEWEST, file)
+    return file
+
+
+@pytest.fixture
+def empty(postgres: EmbeddedPostgres) -> str:
+    """An administrator's DSN of an empty database."""
+    name = f"empty_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres.dsn(database="postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return postgres.dsn(database=name)
+
+
+def restored(dsn: str, file: Path) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        restore(connection, dsn, NEWEST, file)
+
+
+def is_empty(dsn: str) -> bool:
+    with psycopg.connect(dsn) as connection:
+        return not contents(connection)
+
+
+def test_the_file_is_its_owners_alone_and_nothing_else_is_left_beside_it(backup: Path) -> None:
+    assert [path.name for path in backup.parent.iterdir()] == ["zava.backup"]
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+
+
+def test_no_backup_is_overwritten(shop: str, tmp_path: Path) -> None:
+    (tmp_path / "zava.backup").write_text("precious")
+    with psycopg.connect(shop, autocommit=True) as connection, pytest.raises(BackupError, match="there already"):
+        back_up(connection, shop, NEWEST, tmp_path / "zava.backup")
+    assert (tmp_path / "zava.backup").read_text() == "precious"
+
+
+def test_a_backup_that_fails_leaves_no_file(shop: str, tmp_path: Path) -> None:
+    with psycopg.connect(shop, autocommit=True) as connection:
+        with pytest.raises(ClientProgramError, match="pg_dump failed"):
+            back_up(connection, make_conninfo(shop, password="wrong"), NEWEST, tmp_path / "zava.backup")
+        with pytest.raises(BackupError, match=r"cannot be written to .*: No such file or directory"):
+            back_up(connection, shop, NEWEST, tmp_path / "nowhere" / "zava.backup")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_is_not_zavas_is_not_backed_up(empty: str, tmp_path: Path) -> None:
+    with psycopg.connect(empty, autocommit=True) as connection, pytest.raises(BackupError, match="no Zava schema"):
+        back_up(connection, empty, NEWEST, tmp_path / "zava.backup")
+
+
+def test_a_database_that_is_not_empty_is_refused_and_left_as_it_is(shop: str, backup: Path, empty: str) -> None:
+    with psycopg.connect(shop) as connection:
+        before = checksums(connection)
+    with pytest.raises(BackupError, match="this one has the schema access, the schema audit"):
+        restored(shop, backup)
+    with psycopg.connect(shop) as connection:
+        assert checksums(connection) == before
+    with psycopg.connect(empty) as connection:
+        connection.execute("CREATE TABLE public.invoices ()")
+    with pytest.raises(BackupError, match=r"this one has public\.invoices\."):
+        restored(empty, backup)
+
+
+def test_a_file_that_is_cut_off_restores_nothing_and_a_whole_one_still_can(
+    backup: Path, empty: str, tmp_path: Path
+) -> None:
+    cut = tmp_path / "cut.backup"
+    cut.write_bytes(backup.read_bytes()[:-2_000])
+    with pytest.raises(ClientProgramError, match="pg_restore failed"):
+        restored(empty, cut)
+    assert is_empty(empty)
+    restored(empty, backup)
+
+
+def test_a_file_that_is_no_backup_is_refused(empty: str, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("CREATE TABLE x ();")
+    with pytest.raises(BackupError, match="cannot be read as a backup"):
+        restored(empty, tmp_path / "text")
+    with pytest.raises(BackupError, match="cannot be read as a backup"):
+        restored(empty, tmp_path / "nothing")
+    NEWEST.run("pg_dump", "--format=custom", f"--file={tmp_path / 'other'}", dsn=empty)
+    with pytest.raises(BackupError, match="no backup of a database of Zava's"):
+        restored(empty, tmp_path / "other")
+    assert is_empty(empty)
+
+
+def test_a_role_of_somebody_elses_that_the_server_lacks_is_named(
+    postgres: EmbeddedPostgres, empty: str, tmp_path: Path
+) -> None:
+    """What else is kept in Zava's database comes back too, for whom it belongs to."""
+    file = tmp_path / "zava.backup"
+    dsn = tiny_shop_on(postgres).admin_dsn
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE ROLE till NOLOGIN; CREATE SCHEMA pos AUTHORIZATION till")
+        back_up(connection, dsn, NEWEST, file)
+        connection.execute("DROP SCHEMA pos; DROP ROLE till")
+    with pytest.raises(ClientProgramError, match='role "till" does not exist'):
+        restored(empty, file)
+    assert is_empty(empty)
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute("CREATE ROLE till NOLOGIN")
+        restore(connection, empty, NEWEST, file)
+        assert connection.execute(
+            "SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = 'pos'"
+        ).fetchone() == ("till",)
+
+
+@pytest.mark.skipif("oldest" not in SERVERS, reason="PostgreSQL 15 is not installed")
+def test_an_older_server_is_refused_and_so_is_one_that_lacks_an_extension(
+    backup: Path, empty: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "zava.backup"
+    with running_postgres(OLDEST_POSTGRES) as postgres:
+        dsn = postgres.dsn(database="postgres")
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            with pytest.raises(BackupError, match="made from PostgreSQL 18 and this is 15"):
+                restore(connection, dsn, NEWEST, backup)
+            with pytest.raises(BackupError, match=r"cannot be read as a backup.*unsupported version"):
+                restore(connection, dsn, OLDEST, backup)
+            migrate(connection)
+            # Which the embedded PostgreSQL does not have.
+            connection.execute("CREATE EXTENSION pgcrypto")
+            back_up(connection, dsn, OLDEST, file)
+    with pytest.raises(BackupError, match="this server does not have: install pgcrypto"):
+        restored(empty, file)
+    assert is_empty(empty)

@@ -103,8 +103,9 @@ def test_who_lacks_rights_is_told_the_sql_that_grants_them_and_no_more(
     assert acts_as == []
 
 
+@pytest.mark.usefixtures("prepared")
 def test_a_second_administrator_is_told_the_sql_for_roles_that_are_there_already(
-    superuser: Connection, newcomer: Connection, prepared: Path
+    superuser: Connection, newcomer: Connection
 ) -> None:
     with pytest.raises(SetupError) as refused:
         examine_administrator(newcomer)
@@ -115,14 +116,15 @@ def test_a_second_administrator_is_told_the_sql_for_roles_that_are_there_already
     migrate(newcomer)
 
 
+@pytest.mark.usefixtures("prepared")
 def test_the_owner_of_a_database_administers_it_after_a_superuser_has_closed_its_catalogs(
-    postgres: EmbeddedPostgres, prepared: Path, newcomer: Connection, superuser: Connection
+    postgres: EmbeddedPostgres, newcomer: Connection, superuser: Connection
 ) -> None:
     name = newcomer.info.user
     closed = postgres.dsn(database="prepared", user=name, password=PASSWORD)
     superuser.execute(sql.SQL("GRANT CONNECT ON DATABASE prepared TO {}").format(sql.Identifier(name)))
     with psycopg.connect(closed, autocommit=True) as connection:
-        with pytest.raises(SetupError, match="closed to newcomer_.* connect as its owner"):
+        with pytest.raises(SetupError, match=r"closed to newcomer_.* connect as its owner"):
             examine_administrator(connection)
         superuser.execute(sql.SQL("ALTER DATABASE prepared OWNER TO {}").format(sql.Identifier(name)))
         with pytest.raises(SetupError) as refused:
@@ -133,8 +135,9 @@ def test_the_owner_of_a_database_administers_it_after_a_superuser_has_closed_its
     superuser.execute("ALTER DATABASE prepared OWNER TO postgres")
 
 
+@pytest.mark.usefixtures("prepared")
 def test_what_postgresql_opens_to_nobody_is_closed_to_zavas_roles_too(
-    postgres: EmbeddedPostgres, prepared: Path
+    postgres: EmbeddedPostgres,
 ) -> None:
     with psycopg.connect(postgres.dsn(database="prepared")) as connection:
         functions = connection.execute(
@@ -176,8 +179,9 @@ def test_extensions_are_nobodys_contents(superuser: Connection) -> None:
     refuse_foreign_contents(superuser)
 
 
+@pytest.mark.usefixtures("prepared")
 def test_what_somebody_adds_to_a_database_of_zavas_does_not_keep_it_from_being_prepared_again(
-    postgres: EmbeddedPostgres, prepared: Path
+    postgres: EmbeddedPostgres,
 ) -> None:
     with psycopg.connect(postgres.dsn(database="prepared")) as connection:
         connection.execute("CREATE SCHEMA pos")

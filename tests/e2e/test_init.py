@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -92,20 +91,26 @@ def test_the_doctor_finds_nothing_that_keeps_a_server_from_serving(case: Case, p
     assert prepared.count("as a superuser") == len(weak)
 
 
+def in_a_shell(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs commands as somebody would who pastes them."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(  # noqa: S603 - what our own program has told
+        ["/bin/sh", "-ec", script],
+        env=environment(**variables, PATH=path),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 async def test_what_comes_next_leads_to_an_answered_question(case: Case, prepared: str, tmp_path: Path) -> None:
     _, _, told = prepared.partition("Next, in this shell:\n")
     commands = told.strip().splitlines()
     assert commands.pop().strip() == "zava serve"
     assert sum("zava import FOLDER" in command for command in commands) == 1
     script = "\n".join(commands).replace("zava import FOLDER", f"zava import {EXAMPLE}")
-    done = subprocess.run(
-        ["/bin/sh", "-ec", f"{script}\nenv | grep ^ZAVA_"],
-        env=environment(**case.variables, PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}"),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = in_a_shell(f"{script}\nenv | grep ^ZAVA_", **case.variables)
     assert done.returncode == 0, done.stdout + done.stderr
     variables = dict(line.split("=", 1) for line in done.stdout.splitlines() if line.startswith("ZAVA_"))
     assert "ZAVA_DATABASE__ADMIN_DSN" not in variables

@@ -12,12 +12,14 @@ from zava.commands.database import Connection, failures_of, open_administration
 from zava.settings import Settings
 
 WRITTEN = """{file}: {megabytes:,.1f} MB, {database} as it was at one moment, from PostgreSQL {version}.
-In it: the shop, who may ask, hashes of tokens, keys of the context, the audit trail. Keep it as you keep the database.
-Not in it: the passwords of the logins, the files context-key and context-key.*, the spool of the audit trail, settings."""
-RESTORED = """{file} is restored into {database}, and up to date.
-Not in it were the passwords of the logins, the files context-key and context-key.*, the spool of the audit trail, settings.
-With a PostgreSQL of your own, `zava init` gives logins that are new passwords, and says what comes next. Then look with
-`zava doctor`, and `zava audit verify`, which needs the former context-key."""
+In it: the shop, who may ask, hashes of tokens, what the context is sealed with, the audit trail, sums, embeddings.
+Not in it: {missing}.
+Whoever has it knows what is in the database: keep it as secret."""
+RESTORED = """{file} is restored into {database}, at the schema of this program.
+Not in it were: {missing}.
+With a PostgreSQL of your own `zava init` comes next, which gives new logins passwords. `zava audit verify` says whether
+the audit trail is whole; it needs the key of its time, as context-key or beside it."""
+MISSING = "passwords of logins, the files context-key and context-key.*, the spool of the audit trail, settings"
 
 
 def backup_database(settings: Settings, path: Path) -> None:
@@ -27,6 +29,7 @@ def backup_database(settings: Settings, path: Path) -> None:
         print(
             WRITTEN.format(
                 file=path,
+                missing=MISSING,
                 megabytes=size / 1_000_000,
                 database=connection.info.dbname,
                 version=connection.info.server_version // 10_000,
@@ -38,7 +41,7 @@ def restore_database(settings: Settings, path: Path) -> None:
     """Fills an empty database from a backup, and says what else is needed."""
     with open_administration(settings) as (dsn, connection), failures_of("zava db restore"):
         restore(connection, dsn, _programs(settings, connection), path)
-        print(RESTORED.format(file=path, database=connection.info.dbname))
+        print(RESTORED.format(file=path, missing=MISSING, database=connection.info.dbname))
 
 
 def _programs(settings: Settings, connection: Connection) -> ClientPrograms:

@@ -1,6 +1,5 @@
 """PostgreSQL's own programs, pg_dump and pg_restore, as children that show no password to anybody."""
 
-import math
 import os
 import re
 import subprocess
@@ -18,7 +17,8 @@ Program = Literal["pg_dump", "pg_restore"]
 
 # What libpq says of an option that is not to be shown.
 SECRET = b"*"
-NEWEST_FOR_OLD_SERVERS = 16
+# transaction_timeout came with 17.
+BEFORE_THE_PARAMETER = 16
 PASSWORD = "password"  # noqa: S105 - the name of an option
 
 
@@ -80,17 +80,18 @@ def find_programs(folders: Iterable[Path], server_version: int) -> ClientProgram
         ClientProgramError: there are none.
     """
     found = [ClientPrograms(folder, version) for folder in folders if (version := _version_in(folder)) is not None]
-    newest = NEWEST_FOR_OLD_SERVERS if server_version <= NEWEST_FOR_OLD_SERVERS else math.inf
-    fitting = sorted((one for one in found if server_version <= one.version <= newest), key=lambda one: one.version)
+    old = range(server_version, BEFORE_THE_PARAMETER + 1)
+    fitting = sorted(
+        (one for one in found if (one.version in old if old else one.version >= server_version)),
+        key=lambda one: one.version,
+    )
     if fitting:
         return fitting[0]
-    wanted = f"{server_version}" + (
-        "" if server_version == newest else f" to {newest}" if newest < math.inf else " or newer"
-    )
+    wanted = " or ".join(map(str, old)) or f"{server_version} or newer"
     there = ", ".join(f"{one.version} in {one.folder}" for one in found) or "none"
     raise ClientProgramError(
-        f"This takes pg_dump and pg_restore of PostgreSQL {wanted}; found were {there}. Install the client programs, such "
-        f"as the package postgresql-client-{server_version}, and have them in PATH."
+        f"This takes pg_dump and pg_restore of PostgreSQL {wanted}; found were {there}. Install them, such as by the "
+        f"package postgresql-client-{server_version}, and have them in PATH."
     )
 
 
@@ -103,7 +104,7 @@ def _version_in(folder: Path) -> int | None:
             ).stdout
         except (OSError, subprocess.CalledProcessError):
             return None
-        # "pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
+        # Such as "pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)".
         if number := re.match(r"pg_\w+ \(PostgreSQL\) (\d+)", said):
             versions.add(int(number[1]))
     return versions.pop() if len(versions) == 1 else None

@@ -74,7 +74,7 @@ def examine_administrator(connection: Connection) -> Administrator:
         )
     except psycopg.errors.InsufficientPrivilege:
         raise SetupError(
-            f"The catalogs of this database are closed to {connection.info.user}: connect as its owner, or as a superuser."
+            f"The catalogs of this database are closed to {connection.info.user}: connect as its owner or a superuser."
         ) from None
     assert found is not None, "a session has a database and a role"  # noqa: S101
     if found.version < OLDEST_POSTGRES:
