@@ -17,7 +17,7 @@ def export_files(settings: Settings, what: str, path: Path | None) -> None:
     places = _places(what, path)
     with (
         open_database(settings) as database,
-        database.administration() as connection,
+        database.ownership() as connection,
         failures_of("zava export"),
         PostgresExportRepository.open(connection) as shop,
         progress_bar("Export") as report,
