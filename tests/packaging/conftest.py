@@ -14,8 +14,8 @@ from tests.postgres import reachable_folder
 ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "requirements.lock"
 UV = (sys.executable, "-m", "uv", "--quiet", "--no-config")
-# The tests' own path must not lead the installed program back to the source tree.
-AWAY = {"PYTHONPATH": ""}
+# The tests' own path must not lead the installed program back to the source tree. What it has compiled, it keeps.
+AWAY = {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def run(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fastmcp import Client
 
-from tests.e2e.conftest import SCALE, start_server
+from tests.e2e.conftest import start_server
 from tests.packaging.conftest import AWAY, LOCK, ROOT, UV, install, must
 
 
@@ -75,7 +75,9 @@ def from_sdist(_: Path, sdist: Path, place: Path) -> Sequence[str]:
 
 def by_uvx(wheel: Path, _: Path, __: Path) -> Sequence[str]:
     """What `uvx --from 'zava[embedded]' zava` runs, with the wheel in place of the published one."""
-    return [*map(str, (*UV, "tool", "run", "--constraints", LOCK, "--from", f"zava[embedded] @ {wheel.as_uri()}", "zava"))]
+    return [
+        *map(str, (*UV, "tool", "run", "--constraints", LOCK, "--from", f"zava[embedded] @ {wheel.as_uri()}", "zava"))
+    ]
 
 
 @pytest.mark.parametrize("installed", [from_wheel, from_sdist, by_uvx])
@@ -84,7 +86,7 @@ async def test_what_was_installed_serves_answers_and_stops(
 ) -> None:
     program = installed(wheel, sdist, folder / installed.__name__)
     data_dir = folder / f"shop {installed.__name__}"
-    server = start_server(data_dir, "--scale", SCALE, program=program, **AWAY)
+    server = start_server(data_dir, "--scale", "0.003", program=program, **AWAY)
     try:
         running = Path(f"/proc/{server.process.pid}/cmdline").read_text(encoding="utf-8").split("\0")
         assert str(ROOT) not in running[0] or installed is by_uvx
