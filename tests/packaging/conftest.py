@@ -69,6 +69,8 @@ def install(path: Path, distribution: Path, *extras: str) -> Installation:
     must(*UV, "venv", "--python", sys.executable, path)
     locked = ("--constraints", LOCK, "--build-constraints", LOCK)
     must(*UV, "pip", "install", "--python", installation.python, *locked, wanted, cwd=path)
+    where = must(installation.python, "-c", "import zava; print(zava.__file__)", cwd=path)
+    assert Path(where).is_relative_to(path), where
     return installation
 
 
