@@ -125,7 +125,7 @@ def test_the_doctor_names_what_is_missed_and_finds_the_rest_well(shop: Shop) -> 
     done = shop.zava("doctor", **LOCAL)
     assert done.returncode == 0, done.stdout
     assert [line for line in done.stdout.splitlines() if line.startswith("weak")] == [
-        "weak  products found by meaning: numpy is not installed: pip install 'zava[local]', or set ZAVA_EMBEDDING__PROVIDER",
+        "weak  products found by meaning: numpy is not installed: pip install 'zava[local]'; words find them",
         "weak  charts drawn: vl_convert is not installed: pip install 'zava[charts]'; answers come in words",
     ]
 

@@ -71,7 +71,7 @@ async def _audit(settings: Settings, database: Database) -> bool:
 async def _meaning(settings: Settings, inspection: DatabaseInspection, providers: Sequence[EmbeddingProvider]) -> None:
     what = "products found by meaning"
     if settings.embedding.provider == "local" and (missing := _missing(LOCAL_MODEL)):
-        print(f"weak  {what}: {missing} is not installed: pip install 'zava[local]', or set ZAVA_EMBEDDING__PROVIDER")
+        print(f"weak  {what}: {missing} is not installed: pip install 'zava[local]'; words find them")
     elif providers:
         await _found(what, lambda: inspection.embeddings(providers[0].model), "weak")
     else:
