@@ -73,10 +73,8 @@ def from_sdist(_: Path, sdist: Path, place: Path) -> Sequence[str]:
 
 
 def by_uvx(wheel: Path, _: Path, __: Path) -> Sequence[str]:
-    """What `uvx --from 'zava[embedded]' zava` runs, with the wheel in place of the published one."""
-    return [
-        *map(str, (*UV, "tool", "run", "--constraints", LOCK, "--from", f"zava[embedded] @ {wheel.as_uri()}", "zava"))
-    ]
+    """`uvx` is `uv tool run`."""
+    return [*map(str, (*UV, "tool", "run", "--constraints", LOCK, "--from", f"{wheel}[embedded]", "zava"))]
 
 
 @pytest.mark.parametrize("installed", [from_wheel, from_sdist, by_uvx])
