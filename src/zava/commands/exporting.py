@@ -1,5 +1,6 @@
 """zava export: the shop as files that can be imported."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from zava.adapters.files.reading import CSV, FORMATS
@@ -41,13 +42,18 @@ def _places(what: str, path: Path | None) -> dict[Kind, Path]:
         if kind is not None:
             raise SetupError(f"Where do the {what} go? Say `zava export {what} FILE`.")
         folder = Path(what)
+        if not folder.is_dir() and (nearest := get_close_matches(what, KINDS, n=1)):
+            raise SetupError(
+                f"There is nothing called {what} to export. Did you mean `zava export {nearest[0]} FILE`? A folder of "
+                f"this name would be ./{what}."
+            )
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SetupError(f"{folder} is no folder to write to: {error.strerror}.") from None
         return {kind: folder / f"{kind}{CSV}" for kind in KINDS}
     if kind is None:
-        raise SetupError(f"There is nothing called {what} to export. Export one of {', '.join(KINDS)}.")
+        raise SetupError(f"There is nothing called {what} to export.{_nearest(what)} Export one of {', '.join(KINDS)}.")
     if path.suffix not in FORMATS:
         raise SetupError(f"{path} must end in {' or '.join(FORMATS)}: that says how it is written.")
     return {kind: path}
