@@ -44,8 +44,8 @@ def _places(what: str, path: Path | None) -> dict[Kind, Path]:
         folder = Path(what)
         if not folder.is_dir() and (nearest := get_close_matches(what, KINDS, n=1)):
             raise SetupError(
-                f"There is nothing called {what} to export. Did you mean `zava export {nearest[0]} FILE`? A folder of "
-                f"this name would be ./{what}."
+                f"There is nothing called {what} to export. Did you mean `zava export {nearest[0]} FILE`? If it is to "
+                f"be a folder, write ./{what}."
             )
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def _places(what: str, path: Path | None) -> dict[Kind, Path]:
             raise SetupError(f"{folder} is no folder to write to: {error.strerror}.") from None
         return {kind: folder / f"{kind}{CSV}" for kind in KINDS}
     if kind is None:
-        raise SetupError(f"There is nothing called {what} to export.{_nearest(what)} Export one of {', '.join(KINDS)}.")
+        raise SetupError(f"There is nothing called {what} to export. Export one of {', '.join(KINDS)}.")
     if path.suffix not in FORMATS:
         raise SetupError(f"{path} must end in {' or '.join(FORMATS)}: that says how it is written.")
     return {kind: path}

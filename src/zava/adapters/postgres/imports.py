@@ -101,7 +101,10 @@ class PostgresImportRepository(ImportRepository):
         """
         refuse_sample_shop(connection)
         connection.execute("SET ROLE zava_owner")
-        connection.execute("SELECT set_config('work_mem', %s, false)", [MEMORY])
+        connection.execute(
+            "SELECT set_config(name, %s, false) FROM unnest('{work_mem, maintenance_work_mem}'::text[]) AS name",
+            [MEMORY],
+        )
         if connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone() != (True,):
             raise SetupError("Nothing can be imported now: another `zava import` is at it.")
         return cls(connection, postponed)
@@ -173,8 +176,8 @@ class PostgresImportRepository(ImportRepository):
     def merge(self, kind: Kind) -> Imported:
         with self._checks(kind):
             imported = self._counted(MERGE[kind])
-        if imported.new or imported.changed:
-            self.connection.execute(f"ANALYZE {TABLES[kind]}")
+            if imported.new or imported.changed:
+                self.connection.execute(f"ANALYZE {TABLES[kind]}")
         return imported
 
     def remove_missing(self, kind: Kind) -> Imported:
