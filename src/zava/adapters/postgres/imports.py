@@ -203,14 +203,18 @@ class PostgresImportRepository(ImportRepository):
 
 def refuse_sample_shop(connection: psycopg.Connection[Any]) -> None:
     """Raises SetupError when this is the sample shop, unless that has never lived."""
-    with connection.transaction():
-        connection.execute("SET LOCAL ROLE zava_access")
-        lives = connection.execute("SELECT FROM access.sample_shop WHERE scale > 0").fetchone() is not None
-    if lives:
+    if sample_shop_lives(connection):
         raise SetupError(
             "This database holds the sample shop, which is made up and lives on by itself: nothing is imported into "
             "it. Import into a database of your own (ZAVA_DATABASE__DSN), or with --data-dir into another folder."
         )
+
+
+def sample_shop_lives(connection: psycopg.Connection[Any]) -> bool:
+    """Whether this is the sample shop, and has customers and orders that are made up."""
+    with connection.transaction():
+        connection.execute("SET LOCAL ROLE zava_access")
+        return connection.execute("SELECT FROM access.sample_shop WHERE scale > 0").fetchone() is not None
 
 
 def remove_stores(connection: psycopg.Connection[Any]) -> None:
