@@ -32,6 +32,8 @@ principals = App(name="principals", help="Enter those who may ask, and say what 
 app.command(principals)
 groups = App(name="groups", help="Say what the groups of an identity provider are given.")
 app.command(groups)
+customers = App(name="customers", help="Hand over what is known of one customer, or forget it.")
+app.command(customers)
 token = App(name="token", help="Issue API tokens to machines.")
 app.command(token)
 
@@ -266,6 +268,41 @@ def stop(pid: Annotated[int, Parameter(help="Its process, as listed.")], /, *, d
     from zava.commands.queries import stop_query
 
     stop_query(_settings(embedded={"data_dir": data_dir}), pid)
+
+
+Customer = Annotated[str, Parameter(help="E-mail address, customer number or customer_id.")]
+StoreOfNumber = Annotated[str | None, Parameter(help="Whose customer number it is.")]
+
+
+@customers.command(name="export")
+def export_customer(
+    customer: Customer,
+    file: Annotated[Path, Parameter(help="Where it goes, as JSON.")],
+    /,
+    *,
+    store: StoreOfNumber = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write all that is kept of a customer to a file: records, orders, returns, texts of the audit trail."""
+    from zava.commands.customers import export_customer
+
+    export_customer(_settings(embedded={"data_dir": data_dir}), customer, file, store)
+
+
+@customers.command
+def erase(
+    customer: Customer,
+    /,
+    *,
+    store: StoreOfNumber = None,
+    also: Annotated[list[str] | None, Parameter(help="A word that names them in texts, too.", negative="")] = None,
+    trial: Annotated[bool, Parameter(help="Say what would go, and erase nothing.", negative="")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Forget a customer. Their orders stay as nobody's; texts of the audit trail that name them go."""
+    from zava.commands.customers import erase
+
+    erase(_settings(embedded={"data_dir": data_dir}), customer, store, also or (), trial=trial)
 
 
 FormerKey = Annotated[
