@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve bench test e2e conformance figures browser quality isolation isolation-long analyses-long check audit lock clean
+.PHONY: serve bench faults soak test e2e conformance figures browser quality isolation isolation-long analyses-long wheel packages check audit lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -60,6 +60,14 @@ isolation: $(SETUP)
 figures: $(SETUP)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/figures
 
+# What if parts fail? PostgreSQL is killed, connections are cut, the server is stopped under load. FAULTS=long: all of it.
+faults: $(SETUP)
+	@FAULTS=long $(BIN)/python -m pytest -q tests/faults
+
+# Ten thousand calls, after which memory, files and connections are what they were.
+soak: $(SETUP)
+	@SOAK=10000 $(BIN)/python -m pytest -q -rP --timeout 3600 tests/faults/test_soak.py
+
 # How good is the product search? Judged queries with the local model, and `zava embed` from end to end.
 quality: $(SETUP)
 	@$(BIN)/python -m pytest -q -rP tests/search
@@ -77,6 +85,14 @@ analyses-long: $(SETUP)
 bench: $(SETUP)
 	@command -v npm >/dev/null || { echo "npm is needed: apt-get install npm (Debian)" >&2; exit 1; }
 	@$(BIN)/python benchmarks/peers.py --write $(ARGS)
+
+# The wheel and the sdist, into dist.
+wheel: $(SETUP)
+	@$(BIN)/python -m hatchling build
+
+# The wheel and the sdist, installed into empty environments: served, asked, and without any extra.
+packages: $(SETUP)
+	@$(BIN)/python -m pytest -q tests/packaging
 
 # Format, lint, types and the direction of imports.
 check: $(SETUP)
