@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from dependency_injector import containers, providers
+from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool
 
 from zava.adapters.cache.memory import InMemoryCache
@@ -78,6 +79,8 @@ MCP_PATH = "/mcp"
 
 # A call may wait for a connection and for its statement; what takes longer than both has gone wrong.
 MARGIN_SECONDS = 5
+CONNECT_SECONDS = 5
+RECONNECT_SECONDS = 2
 
 # A query that takes its server process down with it must not be sent again and again.
 SANDBOX_ATTEMPTS = 2
@@ -106,11 +109,19 @@ def _pool(
     database = settings.database
     return AsyncConnectionPool(
         access.dsn,
-        kwargs={"autocommit": True, "application_name": database.application_name},
+        kwargs={
+            "autocommit": True,
+            "application_name": database.application_name,
+            # A host that does not answer at all would be waited for over two minutes.
+            "connect_timeout": conninfo_to_dict(access.dsn).get("connect_timeout", CONNECT_SECONDS),
+        },
         min_size=min_size,
         max_size=max_size,
         timeout=database.pool_timeout,
         max_idle=database.pool_max_idle,
+        # The pool waits longer after each attempt, and so would miss that a database that was away is there again. Once
+        # it has given up, whoever asks has it try at once.
+        reconnect_timeout=RECONNECT_SECONDS,
         open=False,
     )
 

@@ -93,8 +93,8 @@ class Asker:
         at = time.monotonic()
         try:
             result = self.ask(*QUESTION)
-        except httpx2.TransportError as error:
-            return Outcome(LOST, False, at, time.monotonic() - at, repr(error))  # noqa: FBT003
+        except httpx2.TransportError as lost:
+            return Outcome(LOST, False, at, time.monotonic() - at, repr(lost))  # noqa: FBT003
         seconds = time.monotonic() - at
         if result.get("isError"):
             error = result["_meta"]["zava/error"]

@@ -1,5 +1,6 @@
 """Database sessions, opened for a principal. Repositories get these and never the pool."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -43,6 +44,8 @@ OPEN: LiteralString = """
         set_config('role', 'zava_reader', true)
 """
 
+# In which an answer would have come that took the whole statement_timeout.
+GRACE_SECONDS = 5
 
 _back_off = wait_exponential_jitter(multiplier=0.1, max=2, jitter=0.1)
 
@@ -107,6 +110,7 @@ class PrincipalSessions:
         self._read_key = read_key
         self._key = read_key()
         self._milliseconds = str(int(statement_timeout * 1000))
+        self._longest = statement_timeout + GRACE_SECONDS
         self._attempts = attempts
         self._at_work = 0
 
@@ -121,7 +125,8 @@ class PrincipalSessions:
         try:
             with observed(self.observers, principal, name, queries, parameters) as found:
                 answers = await self.converse(
-                    principal, lambda connection, token: self._ask_once(connection, token, parameters, questions)
+                    principal,
+                    lambda connection, token: self._in_time(self._ask_once(connection, token, parameters, questions)),
                 )
                 found.rows = answers.count
                 return answers
@@ -142,7 +147,7 @@ class PrincipalSessions:
             return rows_of(connection, answer, question.row)
 
         try:
-            return await self._patiently(ask_once)
+            return await self._patiently(lambda connection: self._in_time(ask_once(connection)))
         except psycopg.Error as error:
             raise translate(error) from error
 
@@ -177,6 +182,14 @@ class PrincipalSessions:
             # Either all connections are at work, or none can be made.
             raise BusyError(BUSY) if self._at_work else UnavailableError(UNAVAILABLE) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _in_time(self, conversation: Awaitable[Result]) -> Result:
+        """PostgreSQL itself stops what takes too long; when it does not, nobody is there any more to say so."""
+        try:
+            async with asyncio.timeout(self._longest):
+                return await conversation
+        except TimeoutError as error:
+            raise UnavailableError(UNAVAILABLE) from error
 
     async def _ask_once(
         self,
