@@ -87,7 +87,7 @@ class Answers:
 class PrincipalSessions:
     """Asks PostgreSQL on behalf of a principal, whose row policies then decide what is there."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, and its limits
         self,
         pool: Pool,
         read_key: Callable[[], ContextKey],
@@ -95,6 +95,7 @@ class PrincipalSessions:
         statement_timeout: float = 30.0,
         attempts: int = 3,
         observers: Sequence[QueryObserver] = (),
+        now: Callable[[], float] = time.time,
     ) -> None:
         """Sessions from this pool.
 
@@ -104,6 +105,7 @@ class PrincipalSessions:
             statement_timeout: seconds.
             attempts: how often a question is asked when connections fail before it is answered.
             observers: are told what was asked, and how it ended.
+            now: seconds since the epoch.
         """
         self.observers = observers
         self._pool = pool
@@ -112,6 +114,7 @@ class PrincipalSessions:
         self._milliseconds = str(int(statement_timeout * 1000))
         self._longest = statement_timeout + GRACE_SECONDS
         self._attempts = attempts
+        self._now = now
         self._at_work = 0
 
     async def ask(self, principal: Principal, parameters: Mapping[str, object], *questions: Question[Any]) -> Answers:
@@ -163,7 +166,7 @@ class PrincipalSessions:
         """
 
         async def converse_once(connection: psycopg.AsyncConnection[Any]) -> Result:
-            return await conversation(connection, self._key.token(principal, now=time.time()))
+            return await conversation(connection, self._key.token(principal, now=self._now()))
 
         return await self._patiently(converse_once)
 
