@@ -60,9 +60,9 @@ isolation: $(SETUP)
 figures: $(SETUP)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/figures
 
-# What if parts fail? PostgreSQL is killed, connections are cut, the server is stopped under load. FAULTS=long: all of it.
+# What if parts fail? PostgreSQL is killed, connections are cut, the server is stopped under load. FAULTS=short: a minute.
 faults: $(SETUP)
-	@FAULTS=long $(BIN)/python -m pytest -q tests/faults
+	@FAULTS=$(or $(FAULTS),long) $(BIN)/python -m pytest -q tests/faults
 
 # Ten thousand calls, after which memory, files and connections are what they were.
 soak: $(SETUP)

@@ -12,14 +12,15 @@ import pytest
 
 from tests.e2e.conftest import free_port, zava
 from tests.embedding_server import DIMENSIONS, NEVER, EmbeddingServer, Reply, embedding_server
-from tests.faults.conftest import Database, Serve
+from tests.faults.conftest import LONG, Database, Serve
 from tests.faults.load import Asker
 
 # Also for a busy machine.
 pytestmark = pytest.mark.timeout(300)
 
 BY_MEANING = "meaning and words"
-_numbers = itertools.count()
+# Other texts, of the one word that counts.
+_texts = (f"{one} {other} hammer" for one, other in itertools.permutations("a the my and for with of to".split(), 2))
 
 
 @contextmanager
@@ -41,12 +42,13 @@ def provider(port: int) -> Iterator[EmbeddingServer]:
 def search(asker: Asker) -> tuple[str, float]:
     """How products were found, for a text that nobody has asked for before, and how long it took."""
     started = time.monotonic()
-    result: dict[str, Any] = asker.ask("semantic_search_products", {"query_description": f"hammer {next(_numbers)}"})
+    result: dict[str, Any] = asker.ask("semantic_search_products", {"query_description": next(_texts)})
     assert not result.get("isError"), result
     assert result["structuredContent"]["products"]
     return str(result["structuredContent"]["engine"]), time.monotonic() - started
 
 
+@LONG
 def test_without_the_provider_of_embeddings_products_are_found_by_words(serve: Serve, database: Database) -> None:
     port = free_port()
     settings = {
@@ -66,7 +68,7 @@ def test_without_the_provider_of_embeddings_products_are_found_by_words(serve: S
     with closing(Asker(served.url, next(iter(served.right)))) as asker:
         for _ in range(5):
             engine, seconds = search(asker)
-            assert engine.startswith("words only, because the embedding provider"), engine
+            assert engine.startswith("words only, because "), engine
             assert seconds < 2
         with provider(port) as hanging:
             hanging.plan.extend([Reply(delay=NEVER)] * 2)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import start_server
-from tests.faults.conftest import Database, Serve, Served
+from tests.faults.conftest import LONG, Database, Serve, Served
 from tests.faults.load import LOST, RIGHT, asking
 from tests.faults.proxy import Proxy
 
@@ -68,6 +68,7 @@ def test_a_server_that_is_killed_leaves_nothing_behind(serve: Serve, database: D
     assert again.right == served.right
 
 
+@LONG
 def test_a_server_stops_though_the_database_says_nothing(serve: Serve, proxy: Proxy) -> None:
     served: Served = serve()
     with asking(served.url, served.right):

@@ -1,9 +1,8 @@
 """Database sessions, opened for a principal. Repositories get these and never the pool."""
 
-import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, LiteralString, TypeAlias, TypeVar, cast
 
@@ -23,6 +22,7 @@ from zava.adapters.postgres.errors import BUSY, UNAVAILABLE, is_connection_failu
 from zava.adapters.postgres.exchange import Exchange, rows_of
 from zava.adapters.postgres.observed import observed
 from zava.adapters.postgres.sql import load
+from zava.adapters.postgres.time_limit import within
 from zava.core.errors import BusyError, UnavailableError
 from zava.core.model import Principal
 from zava.core.observations import QueryObserver
@@ -186,11 +186,10 @@ class PrincipalSessions:
             raise BusyError(BUSY) if self._at_work else UnavailableError(UNAVAILABLE) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def _in_time(self, conversation: Awaitable[Result]) -> Result:
+    async def _in_time(self, conversation: Coroutine[Any, Any, Result]) -> Result:
         """PostgreSQL itself stops what takes too long; when it does not, nobody is there any more to say so."""
         try:
-            async with asyncio.timeout(self._longest):
-                return await conversation
+            return await within(self._longest, conversation)
         except TimeoutError as error:
             raise UnavailableError(UNAVAILABLE) from error
 
