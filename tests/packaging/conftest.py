@@ -18,9 +18,7 @@ UV = (sys.executable, "-m", "uv", "--quiet", "--no-config")
 AWAY = {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": ""}
 
 
-def run(
-    *command: str | Path, cwd: Path | None = None, timeout: float = 120, **variables: str
-) -> subprocess.CompletedProcess[str]:
+def run(*command: str | Path, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end, with none of this process's settings, and says what it said."""
     return subprocess.run(  # noqa: S603 - our own commands
         list(map(str, command)),
@@ -28,7 +26,7 @@ def run(
         env=environment(**AWAY, **variables),
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=120,
         check=False,
         stdin=subprocess.DEVNULL,
     )
