@@ -19,7 +19,8 @@ from zava.core.errors import SetupError
 from zava.settings import DatabaseSettings, Settings
 
 # What the connection strings of administrator and server have in common.
-SHARED = ("host", "hostaddr", "port", "dbname", "sslmode", "sslrootcert", "channel_binding", "target_session_attrs")
+# Not hostaddr: psycopg has looked it up, and a server has to do so itself, since it may change.
+SHARED = ("host", "port", "dbname", "sslmode", "sslrootcert", "channel_binding", "target_session_attrs")
 
 NO_WAY_IN = """{refusal}
 If there is no such database yet, an administrator makes it, and a login that may prepare it:
