@@ -11,7 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
 from tests.contract.conftest import SERVERS, running_postgres
@@ -290,6 +290,19 @@ def test_the_administrator_of_the_settings_is_taken_where_none_is_named(
     given = settings.model_copy(update={"database": admin})
     assert initialise(given, None, prepared, new_passwords=False) == 0
     assert "export ZAVA_DATABASE__ADMIN_DSN" not in capsys.readouterr().out
+
+
+def test_a_password_of_the_environment_is_the_administrators_alone(
+    postgres: EmbeddedPostgres,
+    prepared: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = conninfo_to_dict(postgres.dsn(database="prepared"))
+    monkeypatch.setenv("PGPASSWORD", str(given.pop("password")))
+    assert initialise(settings, make_conninfo("", **given), prepared, new_passwords=False) == 0
+    assert "unset ZAVA_DATABASE__ADMIN_DSN PGPASSWORD" in capsys.readouterr().out
 
 
 def test_nobody_named_is_asked_for(tmp_path: Path) -> None:
