@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from tests.contract.conftest import SERVERS, running_postgres
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.context import ContextKey
-from zava.adapters.postgres.migrate import OWNERS, migrate
+from zava.adapters.postgres.migrate import OWNERS, as_owners, migrate
 from zava.adapters.postgres.preparation import examine_administrator, refuse_foreign_contents
 from zava.commands.init import initialise
 from zava.core.errors import SetupError
@@ -154,6 +154,23 @@ def test_what_postgresql_opens_to_nobody_is_closed_to_zavas_roles_too(
         (known,) = connection.execute("SELECT count(*) FROM pg_proc WHERE proname = 'pg_read_file'").fetchone() or (0,)
     assert known
     assert functions == []
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_short_command_of_the_owners_takes_no_rights_from_a_long_one(
+    postgres: EmbeddedPostgres, superuser: Connection, newcomer: Connection
+) -> None:
+    with pytest.raises(SetupError) as refused:
+        examine_administrator(newcomer)
+    for statement in told_sql(refused):
+        superuser.execute(statement.encode())
+    short = postgres.dsn(database=newcomer.info.dbname, user=newcomer.info.user, password=PASSWORD)
+    with as_owners(newcomer):
+        with psycopg.connect(short, autocommit=True) as connection, as_owners(connection):
+            pass
+        newcomer.execute("SET ROLE zava_owner")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        newcomer.execute("SET ROLE zava_owner")
 
 
 @pytest.mark.parametrize(
