@@ -283,7 +283,9 @@ def as_owners(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(roles))
+        if not connection.broken:
+            connection.execute("RESET ROLE")
+            connection.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(roles))
 
 
 def _numbered_steps(connection: Connection, root: Traversable | None = None) -> tuple[Step, ...]:
