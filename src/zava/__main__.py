@@ -69,6 +69,25 @@ def serve(
         serve_stdio(settings)
 
 
+@app.command
+def init(
+    *,
+    dsn: Annotated[
+        str | None, Parameter(help="An administrator's connection string; else ZAVA_DATABASE__ADMIN_DSN.")
+    ] = None,
+    folder: Annotated[
+        Path | None, Parameter(help="For the files of the server; /etc/zava for root, else the user's configuration.")
+    ] = None,
+    new_passwords: Annotated[
+        bool, Parameter(help="Give the server's logins new passwords, and write them down.", negative="")
+    ] = False,
+) -> None:
+    """Prepare a database of Zava's own on your PostgreSQL, and say what comes next."""
+    from zava.commands.init import initialise
+
+    sys.exit(initialise(_settings(), dsn, folder, new_passwords=new_passwords))
+
+
 @db.command
 def migrate(*, data_dir: DataDir = None) -> None:
     """Bring the database to the schema of this program."""
@@ -107,6 +126,26 @@ def rotate_key(*, data_dir: DataDir = None) -> None:
     from zava.commands.db import rotate_key
 
     rotate_key(_settings(embedded={"data_dir": data_dir}))
+
+
+@db.command
+def backup(
+    file: Annotated[Path, Parameter(help="A new file; its owner alone may read it.")], /, *, data_dir: DataDir = None
+) -> None:
+    """Write the whole database to a file, while it serves, by pg_dump."""
+    from zava.commands.backup import backup_database
+
+    backup_database(_settings(embedded={"data_dir": data_dir}), file)
+
+
+@db.command
+def restore(
+    file: Annotated[Path, Parameter(help="What `zava db backup` has written.")], /, *, data_dir: DataDir = None
+) -> None:
+    """Fill an empty database from a backup, by pg_restore."""
+    from zava.commands.backup import restore_database
+
+    restore_database(_settings(embedded={"data_dir": data_dir}), file)
 
 
 @app.command

@@ -6,7 +6,6 @@ from pathlib import Path
 from zava.adapters.files.reading import CSV, FORMATS
 from zava.adapters.files.writing import write_rows
 from zava.adapters.postgres.exports import PostgresExportRepository
-from zava.adapters.postgres.migrate import as_owners
 from zava.commands.database import failures_of, open_database
 from zava.commands.progress import progress_bar
 from zava.core.errors import SetupError
@@ -19,9 +18,8 @@ def export_files(settings: Settings, what: str, path: Path | None) -> None:
     places = _places(what, path)
     with (
         open_database(settings) as database,
-        database.administration() as connection,
+        database.ownership() as connection,
         failures_of("zava export"),
-        as_owners(connection),
         PostgresExportRepository.open(connection) as shop,
         progress_bar("Export") as report,
     ):

@@ -13,7 +13,6 @@ import psycopg
 from zava.adapters.files.reading import FORMATS, ShopFile
 from zava.adapters.files.writing import write_rejections
 from zava.adapters.postgres.imports import PostgresImportRepository, refuse_sample_shop, remove_stores
-from zava.adapters.postgres.migrate import as_owners
 from zava.commands.database import Database, failures_of, open_database
 from zava.commands.embed import BATCH, announce_cost, embed
 from zava.commands.progress import progress_bar
@@ -57,7 +56,7 @@ def import_files(settings: Settings, what: str, path: Path | None, options: Impo
         print(_preview(file), file=sys.stderr)
     with open_database(settings) as database:
         _prepare(database)
-        with database.administration() as connection, failures_of("zava import"), as_owners(connection):
+        with database.ownership() as connection, failures_of("zava import"):
             shop = ImportShop(
                 PostgresImportRepository.open(connection, checks_postponed),
                 options.skip_bad,
