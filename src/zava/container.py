@@ -85,6 +85,9 @@ SANDBOX_ATTEMPTS = 2
 # Where more of the room for audited calls is taken, they have waited for long.
 AUDIT_BACKLOG = 0.5
 
+# After so many times psycopg has a query parsed for good. A pooler of transactions hands out another connection each time.
+PREPARE_THRESHOLD = {"none": 5, "transaction": None}
+
 # A file takes 150 MB while it is made, and one of nested JSON 600 MB.
 FILES_IN_ALL = 4
 # A client sends some requests for each call: it greets, lists, and asks again.
@@ -106,7 +109,11 @@ def _pool(
     database = settings.database
     return AsyncConnectionPool(
         access.dsn,
-        kwargs={"autocommit": True, "application_name": database.application_name},
+        kwargs={
+            "autocommit": True,
+            "application_name": database.application_name,
+            "prepare_threshold": PREPARE_THRESHOLD[database.pooler],
+        },
         min_size=min_size,
         max_size=max_size,
         timeout=database.pool_timeout,

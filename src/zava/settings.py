@@ -125,6 +125,12 @@ class DatabaseSettings(BaseModel):
         Field(description="File with the key by which the database knows its server; `zava db migrate` makes it."),
     ] = None
     application_name: Annotated[str, Field(description="What pg_stat_activity calls the server.")] = "zava-mcp-server"
+    pooler: Annotated[
+        Literal["none", "transaction"],
+        Field(
+            description="What the connections go through. transaction: a pooler such as PgBouncer, in any mode of its."
+        ),
+    ] = "none"
     pool_min_size: Annotated[int, Field(ge=0, description="Connections kept open.")] = 2
     pool_max_size: Annotated[PositiveInt, Field(description="Connections at most.")] = 10
     pool_timeout: Annotated[Seconds, Field(description="Seconds to wait for a free connection.")] = 5

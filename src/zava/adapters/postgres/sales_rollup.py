@@ -28,7 +28,7 @@ class SalesRollup:
         """
         summed = 0
         async with await psycopg.AsyncConnection.connect(
-            self.dsn, autocommit=True, connect_timeout=CONNECT_SECONDS
+            self.dsn, autocommit=True, connect_timeout=CONNECT_SECONDS, prepare_threshold=None
         ) as connection:
             while True:
                 cursor = await connection.execute(ROLL_UP)

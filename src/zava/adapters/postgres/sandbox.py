@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -15,7 +15,7 @@ from psycopg.pq.abc import PGresult
 from zava.adapters.postgres.exchange import Exchange, last_value
 from zava.adapters.postgres.guard import Relations, check
 from zava.adapters.postgres.observed import observed
-from zava.adapters.postgres.running_queries import shown
+from zava.adapters.postgres.running_queries import marked, new_mark, shown
 from zava.adapters.postgres.sandbox_errors import PREFIX, SUFFIX, cancelled, explain
 from zava.adapters.postgres.sandbox_rows import read_rows
 from zava.adapters.postgres.sessions import BEGIN, PrincipalSessions
@@ -47,9 +47,6 @@ MOST_COLUMNS = 200
 # After its time a query is stopped; and when that does not help, its connection is given up.
 GRACE_SECONDS = 1.0
 LAST_SECONDS = 0.5
-STILL_RUNNING: LiteralString = """
-    SELECT pid FROM pg_catalog.pg_stat_activity WHERE pid = ANY (%s) AND usename = session_user AND state = 'active'
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,8 @@ class PostgresSandbox(Sandbox):
         self._limits = limits
         self._guard = guard
         self._relations: Relations = {}
-        self._given_up: dict[UUID, list[int]] = {}
+        # Marks of queries, by their principals.
+        self._given_up: dict[UUID, list[str]] = {}
 
     async def execute_sales_query(self, principal: Principal, query: str, *, for_file: bool = False) -> Table:
         statement = await self._admit(principal, query)
@@ -131,9 +129,8 @@ class PostgresSandbox(Sandbox):
         if principal.principal_id not in self._given_up:
             return
 
-        async def ask(connection: psycopg.AsyncConnection[Any], _: str) -> list[int]:
-            pids = self._given_up.pop(principal.principal_id, [])
-            return [pid for (pid,) in await (await connection.execute(STILL_RUNNING, [pids])).fetchall()]
+        async def ask(connection: psycopg.AsyncConnection[Any], _: str) -> list[str]:
+            return await marked(connection, self._given_up.pop(principal.principal_id, []))
 
         running = await self._sessions.converse(principal, ask)
         if running:
@@ -165,11 +162,11 @@ class PostgresSandbox(Sandbox):
         exchange.describe(f"{PREFIX}{statement}{SUFFIX}")
         limits = self._limits
         most = (limits.most_file_rows, limits.most_file_bytes) if for_file else (limits.most_rows, limits.most_bytes)
-        exchange.execute_once(shown(statement), statement, *map(str, most))
+        mark = new_mark()
+        exchange.execute_once(shown(statement, mark), statement, *map(str, most))
         exchange.execute("ROLLBACK")
         # Waiting for a connection is no part of it.
         started = time.monotonic()
-        pid = connection.info.backend_pid
         try:
             # For what PostgreSQL does not stop by itself.
             _begin, opened, _parse, described, answered, *_ = await _within(
@@ -179,7 +176,7 @@ class PostgresSandbox(Sandbox):
             raise cancelled(time.monotonic() - started, milliseconds / 1000) from error
         finally:
             if connection.closed:
-                self._given_up.setdefault(principal.principal_id, []).append(pid)
+                self._given_up.setdefault(principal.principal_id, []).append(mark)
         return opened, described, answered
 
 
