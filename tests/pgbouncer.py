@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.postgres import reachable_folder
+from zava.adapters.embedded.accounts import Account
 
 PGBOUNCER = Path("/usr/sbin/pgbouncer")
 # CI installs it, and fails without.
@@ -55,9 +55,7 @@ class PgBouncer:
 
 
 @contextmanager
-def running_pgbouncer(
-    direct: str, passwords: Mapping[str, str], size: int = SERVER_CONNECTIONS
-) -> Iterator[PgBouncer]:
+def running_pgbouncer(direct: str, passwords: Mapping[str, str], size: int = SERVER_CONNECTIONS) -> Iterator[PgBouncer]:
     """In front of the server of this connection string.
 
     Args:
@@ -76,13 +74,12 @@ def running_pgbouncer(
         configuration.write_text(lines, encoding="utf-8")
         for path in (folder, users, configuration):
             os.chown(path, owner.st_uid, owner.st_gid)
-        as_owner = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": ()} if os.geteuid() == 0 else {}
         process = subprocess.Popen(  # noqa: S603 - the system's own program
             [PGBOUNCER, configuration],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            **as_owner,
+            **Account(owner.st_uid, owner.st_gid).identity(),
         )
         pgbouncer = PgBouncer(folder, process)
         try:
@@ -101,11 +98,3 @@ def _wait_until_open(pgbouncer: PgBouncer) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("PgBouncer does not open its socket")
-
-
-def are_pooled(dsn: str) -> bool:
-    """Whether transactions of one connection are on several of the server's."""
-    with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as one, psycopg.connect(dsn) as other:
-        first = one.execute("SELECT pg_backend_pid()").fetchone()
-        other.execute("BEGIN")
-        return {first} != {one.execute("SELECT pg_backend_pid()").fetchone() for _ in range(10)}

@@ -85,7 +85,7 @@ SANDBOX_ATTEMPTS = 2
 # Where more of the room for audited calls is taken, they have waited for long.
 AUDIT_BACKLOG = 0.5
 
-# After so many times psycopg has a query parsed for good. A pooler of transactions hands out another connection each time.
+# After so many times psycopg has a query parsed for good. Through a pooler the next one may go to another connection.
 PREPARE_THRESHOLD = {"none": 5, "transaction": None}
 
 # A file takes 150 MB while it is made, and one of nested JSON 600 MB.

@@ -87,8 +87,8 @@ class Database:
         with self.login() as connection:
             if pooler == "none" and _is_pooled(connection):
                 raise SetupError(
-                    "ZAVA_DATABASE__DSN leads to a connection pooler: set ZAVA_DATABASE__POOLER=transaction. Without it "
-                    "queries that one connection has prepared could be run on another."
+                    "ZAVA_DATABASE__DSN leads to a connection pooler: set ZAVA_DATABASE__POOLER=transaction. Without "
+                    "it a query that one connection has prepared could be run by another."
                 )
 
     def migrate(self, *, reinstall: bool = False) -> tuple[Step, ...]:
@@ -213,7 +213,7 @@ def _connect(dsn: str, whom: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 def _is_pooled(connection: psycopg.Connection[Any]) -> bool:
-    """Whether a pooler answers in place of PostgreSQL: it cannot know which process of the server's will do the work."""
+    """Whether a pooler answers in place of PostgreSQL: it cannot say which of PostgreSQL's processes will work."""
     cursor = connection.execute("SELECT pg_backend_pid()")
     return cursor.fetchone() != (connection.info.backend_pid,)
 
