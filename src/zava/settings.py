@@ -119,6 +119,9 @@ class DatabaseSettings(BaseModel):
         SecretStr | None,
         Field(description="Connection string of the login zava_writer, as which a server keeps the rollups of sales."),
     ] = None
+    replica_lag: Annotated[
+        Seconds, Field(description="Seconds by which a standby that is asked may be behind the primary.")
+    ] = 5
     rollup_interval: Annotated[Seconds, Field(description="Seconds between two looks for what has to be summed.")] = 15
     context_key_file: Annotated[
         Path | None,

@@ -1,45 +1,16 @@
 """A server that reads from a standby, on which nothing can be written: what it has to write goes to the primary."""
 
-import os
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from tests.e2e.conftest import Server, start_server, zava
 from tests.e2e.test_sign_in import me
-from zava.adapters.embedded.binaries import packaged_binaries
+from tests.standby import standby_of
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
-
-
-@contextmanager
-def standby_of(primary: EmbeddedPostgres, primary_dir: Path, data_dir: Path) -> Iterator[EmbeddedPostgres]:
-    """A server that follows another one, in a data directory of its own."""
-    cluster = data_dir / "postgres"
-    data_dir.mkdir()
-    shutil.copytree(primary_dir / "secrets", data_dir / "secrets")
-    where = conninfo_to_dict(primary.dsn())
-    subprocess.run(  # noqa: S603 - PostgreSQL's own program
-        [
-            packaged_binaries() / "pg_basebackup",
-            *("--pgdata", str(cluster), "--checkpoint", "fast", "--write-recovery-conf", "--no-sync"),
-            *("--host", str(where["host"]), "--username", str(where["user"])),
-        ],
-        env=os.environ | {"PGPASSWORD": str(where["password"])},
-        check=True,
-        timeout=100,
-    )
-    owner = (primary_dir / "postgres").stat()
-    for path in (data_dir, *data_dir.rglob("*")):
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-    with EmbeddedPostgres(data_dir) as standby:
-        yield standby
 
 
 @pytest.fixture(scope="module")

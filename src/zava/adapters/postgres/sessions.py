@@ -18,7 +18,14 @@ from tenacity import (
 )
 
 from zava.adapters.postgres.context import ContextKey
-from zava.adapters.postgres.errors import BUSY, UNAVAILABLE, is_connection_failure, is_unknown_key, translate
+from zava.adapters.postgres.errors import (
+    BUSY,
+    UNAVAILABLE,
+    is_conflict_with_recovery,
+    is_connection_failure,
+    is_unknown_key,
+    translate,
+)
 from zava.adapters.postgres.exchange import Exchange, rows_of
 from zava.adapters.postgres.observed import observed
 from zava.adapters.postgres.sql import load
@@ -167,7 +174,11 @@ class PrincipalSessions:
             async for attempt in AsyncRetrying(
                 stop=stop_after_attempt(self._attempts),
                 wait=_pause,
-                retry=retry_if_exception(lambda error: is_connection_failure(error) or is_unknown_key(error)),
+                retry=retry_if_exception(
+                    lambda error: (
+                        is_connection_failure(error) or is_unknown_key(error) or is_conflict_with_recovery(error)
+                    )
+                ),
                 before_sleep=self._recover,
                 reraise=True,
             ):
@@ -215,6 +226,8 @@ class PrincipalSessions:
     async def _recover(self, state: RetryCallState) -> None:
         if state.outcome and is_unknown_key(state.outcome.exception()):
             self._key = self._read_key()
+            return
+        if state.outcome and is_conflict_with_recovery(state.outcome.exception()):
             return
         logger.warning("Database connection failed, retrying (%d/%d)", state.attempt_number, self._attempts)
         # One lost connection means that its neighbours are lost too: have the pool replace them.
