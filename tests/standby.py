@@ -40,6 +40,9 @@ def copy_to_follow(primary: EmbeddedPostgres, primary_dir: Path, data_dir: Path)
         check=True,
         timeout=100,
     )
+    with (cluster / "postgresql.auto.conf").open("a", encoding="utf-8") as settings:
+        # For a primary that comes back; PostgreSQL would wait for five seconds.
+        settings.write("wal_retrieve_retry_interval = '200ms'\n")
     owner = (primary_dir / "postgres").stat()
     for path in (data_dir, *data_dir.rglob("*")):
         os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
@@ -51,16 +54,37 @@ def several(*dsns: str, **others: str) -> str:
     return make_conninfo(dsns[0], host=",".join(map(str, hosts)), port=",".join(map(str, ports)), **others)
 
 
-def kill(data_dir: Path, how: signal.Signals = signal.SIGKILL) -> None:
-    """Sends this to the PostgreSQL of a data directory, and waits for the end of it when that must come."""
-    pid_file = data_dir / "postgres" / "postmaster.pid"
-    pid = int(pid_file.read_text(encoding="ascii").split("\n", 1)[0])
-    os.kill(pid, how)
-    if how == signal.SIGKILL:
-        for _ in range(100):
-            if "State:\tZ" in Path(f"/proc/{pid}/status").read_text(encoding="ascii"):
-                break
-            time.sleep(0.02)
+def kill(data_dir: Path) -> None:
+    """Ends the PostgreSQL of this data directory at once, and waits for the end."""
+    pid = _postmaster(data_dir)
+    os.kill(pid, signal.SIGKILL)
+    for _ in range(100):
+        if "State:\tZ" in Path(f"/proc/{pid}/status").read_text(encoding="ascii"):
+            return
+        time.sleep(0.02)
+    raise AssertionError("PostgreSQL cannot be killed")
+
+
+@contextmanager
+def frozen(data_dir: Path) -> Iterator[None]:
+    """Lets no process of this PostgreSQL's go on."""
+    postmaster = _postmaster(data_dir)
+    parents = {int(path.parent.name): path.read_text(encoding="utf-8") for path in Path("/proc").glob("[0-9]*/stat")}
+    pids = [
+        postmaster,
+        *(pid for pid, stat in parents.items() if int(stat.rpartition(")")[2].split()[1]) == postmaster),
+    ]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _postmaster(data_dir: Path) -> int:
+    return int((data_dir / "postgres" / "postmaster.pid").read_text(encoding="ascii").split("\n", 1)[0])
 
 
 def wait_until_followed(primary_dsn: str, standby_dsn: str) -> None:

@@ -123,6 +123,7 @@ def _pool(
         timeout=database.pool_timeout,
         max_idle=database.pool_max_idle,
         reconnect_timeout=RECONNECT_SECONDS,
+        configure=hosts.join,
         open=False,
     )
 

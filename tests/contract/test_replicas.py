@@ -1,7 +1,6 @@
 """Several servers that are read from: a real standby, killed, frozen, held back, and back again."""
 
 import asyncio
-import signal
 import threading
 import time
 from collections import Counter
@@ -18,7 +17,7 @@ from tests import tiny_shop
 from tests.contract.conftest import KEY, TestDatabase, tiny_shop_on
 from tests.contract.test_sessions import Name
 from tests.postgres import reachable_folder
-from tests.standby import copy_to_follow, kill, several, wait_until_followed
+from tests.standby import copy_to_follow, frozen, kill, several, wait_until_followed
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.sessions import Question
@@ -183,11 +182,8 @@ def test_a_killed_primary_costs_readers_nothing(load: Load, pair: Pair) -> None:
 
 
 def test_a_frozen_standby_is_asked_no_more(load: Load, pair: Pair) -> None:
-    kill(pair.folder / STANDBY, signal.SIGSTOP)
-    try:
+    with frozen(pair.folder / STANDBY):
         print(f"the primary is asked after {load.wait_for(PRIMARY):.2f} s")
-    finally:
-        kill(pair.folder / STANDBY, signal.SIGCONT)
     load.wait_for(STANDBY)
     assert load.failures == []
 

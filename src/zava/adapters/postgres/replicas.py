@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
+import os
 import random
+import socket
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, LiteralString, TypeAlias
+from weakref import WeakSet
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -21,10 +24,9 @@ logger = logging.getLogger(__name__)
 
 # libpq's word, in a connection string, for what this does.
 PREFER_STANDBY = "prefer-standby"
-# A list of one entry holds for each host.
-LISTED = ("host", "hostaddr", "port")
 LOOK_EVERY_SECONDS = 1.0
-LOOK_SECONDS = 2.0
+# Who does not answer in so many is left alone.
+LOOK_SECONDS = 1.5
 # For who answers nothing at all; libpq would wait for ever.
 CONNECT_SECONDS = 2
 
@@ -35,7 +37,8 @@ POSITION: LiteralString = """
         (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END - '0/0')::bigint
 """
 
-Host: TypeAlias = tuple[str, ...]
+# Its name, and its port.
+Host: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,9 @@ class ReadHosts:
         self._clock = clock
         self._primary = Primary(most_lag)
         self._hosts = _hosts_of(dsn)
-        self._connections: dict[Host, psycopg.AsyncConnection[Any]] = {}
+        # Those of the pools, and those by which hosts are looked at.
+        self._pooled: WeakSet[psycopg.AsyncConnection[Any]] = WeakSet()
+        self._looking: dict[Host, psycopg.AsyncConnection[Any]] = {}
         self._preferred: Sequence[Host] = self._hosts
         self._others: Sequence[Host] = ()
 
@@ -107,9 +112,16 @@ class ReadHosts:
         preferred = random.sample(self._preferred, len(self._preferred))
         return self._conninfo(*preferred, *self._others)
 
+    async def join(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        """Looks after a new connection of a pool's: it is cut off when its host answers no more."""
+        self._pooled.add(connection)
+
     async def look(self) -> bool:
         """Looks how far each host has come, and returns whether others are preferred now."""
         positions = dict(zip(self._hosts, await asyncio.gather(*map(self._position, self._hosts)), strict=True))
+        for connection in list(self._pooled):
+            if not connection.closed and positions.get((connection.info.host, str(connection.info.port))) is None:
+                _cut_off(connection)
         return self.choose(positions)
 
     def choose(self, positions: Mapping[Host, Position | None]) -> bool:
@@ -150,7 +162,7 @@ class ReadHosts:
         finally:
             task.cancel()
             await asyncio.wait([task])
-            for connection in self._connections.values():
+            for connection in self._looking.values():
                 await connection.close()
 
     async def _watch(self, pools: Sequence[Pool]) -> None:
@@ -169,24 +181,22 @@ class ReadHosts:
         try:
             return await within(LOOK_SECONDS, self._ask(host))
         except (psycopg.Error, TimeoutError):
-            if broken := self._connections.pop(host, None):
+            if broken := self._looking.pop(host, None):
                 await broken.close()
             return None
 
     async def _ask(self, host: Host) -> Position:
-        connection = self._connections.get(host)
+        connection = self._looking.get(host)
         if connection is None:
-            connection = self._connections[host] = await psycopg.AsyncConnection.connect(
+            connection = self._looking[host] = await psycopg.AsyncConnection.connect(
                 self._conninfo(host), autocommit=True, prepare_threshold=None
             )
         ((standby, position),) = await (await connection.execute(POSITION)).fetchall()
         return Position(standby, position)
 
     def _conninfo(self, *hosts: Host) -> str:
-        lists = zip(_lists(_given(self._dsn)), zip(*hosts, strict=True), strict=True)
-        return patient(
-            make_conninfo(self._dsn, target_session_attrs="any", **{name: ",".join(entries) for name, entries in lists})
-        )
+        names, ports = zip(*hosts, strict=True)
+        return patient(make_conninfo(self._dsn, host=",".join(names), port=",".join(ports), target_session_attrs="any"))
 
 
 def patient(dsn: str) -> str:
@@ -202,17 +212,18 @@ def _given(dsn: str) -> dict[str, str]:
     }
 
 
-def _lists(given: Mapping[str, str]) -> list[str]:
-    return [name for name in LISTED if given.get(name)]
-
-
 def _hosts_of(dsn: str) -> Sequence[Host]:
     given = _given(dsn)
-    columns = [given[name].split(",") for name in _lists(given)]
-    if given.get("target_session_attrs") != PREFER_STANDBY or not columns:
+    if given.get("target_session_attrs") != PREFER_STANDBY or "host" not in given or "hostaddr" in given:
         return ()
-    most = max(map(len, columns))
-    return list(zip(*(column * most if len(column) == 1 else column for column in columns), strict=True))
+    names, ports = given["host"].split(","), given["port"].split(",")
+    return list(zip(names, ports * len(names) if len(ports) == 1 else ports, strict=True))
+
+
+def _cut_off(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Has whoever waits for an answer on this connection be told that there will be none."""
+    with suppress(OSError), socket.socket(fileno=os.dup(connection.pgconn.socket)) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def _name(host: Host) -> str:
