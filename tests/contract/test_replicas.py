@@ -20,8 +20,9 @@ from tests.postgres import reachable_folder
 from tests.standby import copy_to_follow, frozen, kill, several, wait_until_followed
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.access import DatabaseAccess
-from zava.adapters.postgres.sessions import Question
+from zava.adapters.postgres.sessions import PrincipalSessions, Question
 from zava.container import Container, new_container
+from zava.core.observations import QueryRun
 from zava.settings import DatabaseSettings, Settings
 
 SEATTLE = tiny_shop.SEATTLE.principal
@@ -33,6 +34,7 @@ PRIMARY, STANDBY = "primary", "standby"
 WHERE = Question(
     "where", "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'primary' END AS name FROM retail.stores", Name
 )
+SLOWLY = Question("slowly", "SELECT pg_is_in_recovery()::text || pg_sleep(1.5)::text AS name FROM retail.stores", Name)
 
 
 @dataclass
@@ -141,14 +143,19 @@ class Load:
 
 
 @pytest.fixture
-def load(pair: Pair) -> Iterator[Load]:
-    """On both of them, which are as they should be in the beginning and the end."""
+def container(pair: Pair) -> Container:
+    """What answers, over both of them, which are as they should be in the beginning."""
     for name in (PRIMARY, STANDBY):
         if name not in pair.servers:
             pair.start(name)
     wait_until_followed(*(pair.dsn(name, pair.database.admin_dsn) for name in (PRIMARY, STANDBY)))
     settings = Settings(database=DatabaseSettings(replica_lag=LAG))
-    container = new_container(settings, DatabaseAccess(pair.read_dsn, pair.folder / "key"), {})
+    return new_container(settings, DatabaseAccess(pair.read_dsn, pair.folder / "key"), {})
+
+
+@pytest.fixture
+def load(container: Container) -> Iterator[Load]:
+    """On both of them."""
     load = Load()
     # PostgreSQL is started from the main thread, which must not wait while others are answered.
     thread = threading.Thread(target=lambda: asyncio.run(load.run(container)))
@@ -213,3 +220,23 @@ def test_an_answer_of_a_standby_says_as_of_which_moment_it_is(load: Load, pair: 
     pair.administer(PRIMARY, "SELECT pg_current_xact_id()")
     time.sleep(0.5)
     assert load.as_of > after
+
+
+async def test_a_question_that_a_standby_stops_in_favour_of_what_it_follows_is_asked_again(
+    container: Container, pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    pair.administer(STANDBY, "ALTER SYSTEM SET max_standby_streaming_delay = 0", "SELECT pg_reload_conf()")
+    told: list[QueryRun] = []
+    async with container.read_hosts().watching(container.pool()), container.pool() as pool:
+        sessions = PrincipalSessions(pool, lambda: KEY, observers=[told.append])
+        asking = asyncio.create_task(sessions.ask(SEATTLE, {}, SLOWLY))
+        await asyncio.sleep(0.5)
+        # Versions of rows that the question could still want to see.
+        changes = "UPDATE retail.inventory SET stock_level = stock_level", "VACUUM retail.inventory"
+        await asyncio.to_thread(pair.administer, PRIMARY, *changes)
+        assert (await asking)[SLOWLY] == [Name("true")]
+    (run,) = told
+    assert run.error is None
+    assert run.seconds > 2, "nothing was stopped"
+    assert caplog.messages == []
+    pair.administer(STANDBY, "ALTER SYSTEM RESET max_standby_streaming_delay", "SELECT pg_reload_conf()")

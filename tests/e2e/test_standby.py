@@ -1,4 +1,7 @@
-"""A server that reads from a standby, on which nothing can be written: what it has to write goes to the primary."""
+"""A server that reads from a standby, on which nothing can be written: what it has to write goes to the primary.
+
+What becomes of its questions when one of the two fails under load, tests/contract/test_replicas.py asks.
+"""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +12,7 @@ import pytest
 
 from tests.e2e.conftest import Server, start_server, zava
 from tests.e2e.test_sign_in import me
-from tests.standby import standby_of
+from tests.standby import kill, several, standby_of
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 
 
@@ -19,7 +22,10 @@ def settings(folder: Path) -> Iterator[dict[str, str]]:
     assert zava("db", "seed", "--data-dir", str(primary_dir), "--scale", "0").returncode == 0
     with EmbeddedPostgres(primary_dir) as primary, standby_of(primary, primary_dir, folder / "standby") as standby:
         yield {
-            "ZAVA_DATABASE__DSN": standby.dsn(user="zava_app", password=primary.secret("zava_app")),
+            "ZAVA_DATABASE__DSN": several(
+                *(server.dsn(user="zava_app", password=primary.secret("zava_app")) for server in (primary, standby)),
+                target_session_attrs="prefer-standby",
+            ),
             "ZAVA_DATABASE__WRITER_DSN": primary.dsn(user="zava_writer", password=primary.secret("zava_writer")),
             "ZAVA_DATABASE__ADMIN_DSN": primary.dsn(),
             "ZAVA_DATABASE__CONTEXT_KEY_FILE": str(primary.secret_file("context-key")),
@@ -62,3 +68,15 @@ def test_an_answer_of_a_standby_is_audited_on_the_primary(settings: dict[str, st
     assert " me " in shown
     verified = zava("audit", "verify", **settings)
     assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_when_the_standby_has_gone_the_primary_answers(
+    settings: dict[str, str], server: Server, token: str, folder: Path
+) -> None:
+    kill(folder / "standby")
+    assert [me(server, token) for _ in range(5)] == [("Ada", 1)] * 5
+    with psycopg.connect(settings["ZAVA_DATABASE__DSN"]) as connection:
+        assert connection.execute("SELECT pg_is_in_recovery()").fetchone() == (False,)
+    log = "".join(server.errors)
+    assert "Questions go to" in log
+    assert "Traceback" not in log
