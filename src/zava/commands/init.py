@@ -138,7 +138,7 @@ def initialise(settings: Settings, dsn: str | None, folder: Path | None, *, new_
         print(f"Applied {len(steps)} steps of the schema.")
         _set_passwords(connection, administrator, files.passwords, anew=new_passwords)
     try:
-        database.check_logins()
+        database.check_logins(settings.database.pooler)
     except SetupError as refusal:
         raise SetupError(LOCKED_OUT.format(refusal=refusal, passwords=files.passwords)) from None
     code = examine(settings.model_copy(update={"database": _server_settings(settings, access)}))
