@@ -73,7 +73,9 @@ def telemetry_of(settings: Settings, access: DatabaseAccess) -> AbstractContextM
 async def _answer_http(container: Container, database: Database, listener: socket.socket, url: str) -> None:
     async with _ready(container, database):
         settings = container.settings()
-        app = http_app(container.server(), container.identity(), settings.http, container.requests())
+        app = http_app(
+            container.server(), container.identity(), settings.http, container.requests(), container.direct_tools()
+        )
         app.router.routes.extend(health_routes(container.checks()))
         # The page lets anybody be anybody, so it is the sample shop's alone.
         if database.embedded:

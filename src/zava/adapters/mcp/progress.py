@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 from fastmcp.server.dependencies import get_context
 
+from zava.adapters.mcp.client import is_direct
+
 logger = logging.getLogger(__name__)
 
 Report: TypeAlias = Callable[[float, str], Awaitable[None]]
@@ -23,7 +25,9 @@ async def report_progress(seconds: float, message: str) -> None:
         seconds: that the call has taken so far. How many are to come nobody knows, so there is no total.
         message: the same in words.
     """
-    await get_context().report_progress(seconds, message=message)
+    # Who calls directly has sent no token.
+    if not is_direct():
+        await get_context().report_progress(seconds, message=message)
 
 
 @contextmanager

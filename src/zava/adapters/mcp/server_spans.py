@@ -1,7 +1,9 @@
 """One span and one measurement of every request of a client, as part of the client's own trace."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -39,6 +41,17 @@ OTHER = "_OTHER"
 NAMES = {"tools/call": "gen_ai.tool.name", "prompts/get": "gen_ai.prompt.name"}
 
 
+@dataclass(slots=True)
+class WatchedRequest:
+    """A request that is being handled.
+
+    Attributes:
+        error: its code, when it ends in one.
+    """
+
+    error: str | None = None
+
+
 class ServerSpans:
     """Surrounds whatever handles a request. Of what the client sends it keeps only names that are known here.
 
@@ -62,39 +75,53 @@ class ServerSpans:
         # Nobody waits for an answer to a notification.
         if request.request_id is None:
             return await call_next(request)
-        method = request.method if request.method in METHODS else OTHER
+        headers = request.request.headers if request.request is not None else None
+        with self.around(request.method, self._name(request), (request.meta, headers)) as watched:
+            result = await call_next(request)
+            watched.error = _error_of(result)
+        return result
+
+    @contextmanager
+    def around(
+        self, method: str, name: str | None, carriers: Sequence[Mapping[str, Any] | None]
+    ) -> Iterator[WatchedRequest]:
+        """Surrounds the handling of a request.
+
+        Args:
+            method: as the client says.
+            name: of the tool or prompt, when it is one that is known.
+            carriers: what may name the client's trace; the first that does counts.
+        """
+        method = method if method in METHODS else OTHER
         attributes: dict[str, AttributeValue] = {"mcp.method.name": method}
-        name = self._name(request)
         if name:
             attributes[NAMES[method]] = name
         if method == "tools/call":
             attributes["gen_ai.operation.name"] = "execute_tool"
-        error: str | None = None
+        watched = WatchedRequest()
         started = time.monotonic()
         span = self._tracer.start_span(
             f"{method} {name}" if name else method,
-            context=_parent(request),
+            context=_parent(carriers),
             kind=SpanKind.SERVER,
             attributes=attributes,
         )
         # The library's own way of making it the current one takes twice as long.
         token = attach(trace.set_span_in_context(span))
         try:
-            result = await call_next(request)
-            error = _error_of(result)
+            yield watched
         except BaseException as failure:
-            error = _error_type(failure)
+            watched.error = _error_type(failure)
             raise
         finally:
             detach(token)
             attributes.pop("gen_ai.operation.name", None)
-            if error:
-                attributes["error.type"] = error
-                span.set_attribute("error.type", error)
+            if watched.error:
+                attributes["error.type"] = watched.error
+                span.set_attribute("error.type", watched.error)
                 span.set_status(StatusCode.ERROR)
             span.end()
             self._duration.record(time.monotonic() - started, attributes, trace.set_span_in_context(span))
-        return result
 
     def _name(self, request: ServerRequestContext[Any, Any]) -> str | None:
         known = self._known.get(request.method)
@@ -102,10 +129,9 @@ class ServerSpans:
         return name if known and isinstance(name, str) and name in known else None
 
 
-def _parent(request: ServerRequestContext[Any, Any]) -> Context | None:
+def _parent(carriers: Sequence[Mapping[str, Any] | None]) -> Context | None:
     """The caller's span: what the message says of it, or else what the HTTP request does."""
-    headers = request.request.headers if request.request is not None else None
-    for carrier in (request.meta, headers):
+    for carrier in carriers:
         if carrier and "traceparent" in carrier:
             context = propagate.extract(_texts(carrier), context=Context())
             if trace.get_current_span(context).get_span_context().is_valid:
