@@ -1,6 +1,5 @@
 """The HTTP server as it is served, in this process: real connections, and people of the tests' own."""
 
-import asyncio
 import json
 import socket
 import threading
@@ -11,6 +10,7 @@ from typing import Any
 
 import httpx2
 import uvicorn
+import uvloop
 
 from tests.fakes import FakePrincipalDirectory
 from tests.tiny_shop import HEAD_OFFICE, SEATTLE
@@ -125,7 +125,7 @@ def serving(
     uvicorn_server = uvicorn.Server(server_config(app, settings))
     with socket.create_server(("127.0.0.1", 0), backlog=600) as listener:
         port = listener.getsockname()[1]
-        thread = threading.Thread(target=lambda: asyncio.run(uvicorn_server.serve(sockets=[listener])))
+        thread = threading.Thread(target=lambda: uvloop.run(uvicorn_server.serve(sockets=[listener])))
         thread.start()
         scheme = "https" if settings.tls_certificate_file else "http"
         try:

@@ -70,7 +70,7 @@ async def test_forwarded_headers_of_anybody_else_are_not(
 
 def test_headers_are_bounded_and_there_are_no_web_sockets() -> None:
     config = server_config(Seen(), HttpSettings())
-    assert config.h11_max_incomplete_event_size == MOST_HEADER_BYTES
+    assert config.http_protocol_class.limits.header_bytes == MOST_HEADER_BYTES
     assert config.ws_protocol_class is None
     assert b"server" not in dict(config.encoded_headers)
 

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asyncc
 from typing import NoReturn
 
 import uvicorn
+import uvloop
 
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.audit_trail import AuditWriter
@@ -41,7 +42,8 @@ def answer_http(settings: Settings, database: Database, listener: socket.socket,
     """Answers over HTTP on this port, of this address, until a signal comes; says so when all is ready."""
     with telemetry_of(settings, database.access) as telemetry:
         container = new_container(settings, database.access, database.principals(), telemetry=telemetry)
-        asyncio.run(_answer_http(container, database, listener, url))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_answer_http(container, database, listener, url))
 
 
 def answer_stdio(settings: Settings, database: Database, token: str | None) -> None:

@@ -101,7 +101,9 @@ def server_config(app: ASGIApp, settings: HttpSettings) -> uvicorn.Config:
     Raises:
         SetupError: the certificate or its key cannot be used.
     """
-    limits = ConnectionLimits(settings.max_connections, settings.request_timeout, settings.response_timeout)
+    limits = ConnectionLimits(
+        settings.max_connections, MOST_HEADER_BYTES, settings.request_timeout, settings.response_timeout
+    )
     config = uvicorn.Config(
         app,
         lifespan="on",
@@ -111,7 +113,6 @@ def server_config(app: ASGIApp, settings: HttpSettings) -> uvicorn.Config:
         timeout_graceful_shutdown=DRAIN_SECONDS,
         http=bounded(limits),
         ws="none",
-        h11_max_incomplete_event_size=MOST_HEADER_BYTES,
         # uvicorn's own default would believe a variable that is no setting of Zava's.
         proxy_headers=settings.trusted_proxies is not None,
         forwarded_allow_ips=list(listed(settings.trusted_proxies)),
