@@ -1,8 +1,9 @@
 """The short way of most calls: one document in, one document out, and nothing of it goes through FastMCP.
 
 FastMCP models, validates and copies every message several times, which costs more than the rest of a call. A call that
-is known here to the last detail takes the same pipeline without it, and ends in the same bytes. Whatever is not, however
-small the difference, is FastMCP's: nothing is refused here, so FastMCP remains the one author of the protocol's errors.
+is known here to the last detail takes the same pipeline without it, and ends in the same bytes. Whatever is not is
+FastMCP's, however small the difference: nothing is refused here, so that it remains the one author of the protocol's
+errors.
 """
 
 import json

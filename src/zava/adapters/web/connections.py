@@ -1,16 +1,14 @@
 """Connections that cannot be held for ever: bounded in number, and in the time that a client takes.
 
 uvicorn bounds the time between two requests. It waits without end for the rest of a request that has begun, and for a
-client that does not read its answer, and takes headers of any size. Its parser is the fast one, which also lets pass what
-the standards of HTTP forbid.
+client that does not read its answer. Its fast parser takes headers of any size, and some that HTTP forbids.
 """
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 BLANKS = b" \t"
@@ -56,6 +54,20 @@ class _Timer:
             self._handle = None
 
 
+class _Transport:
+    """A transport that drops what is written after its end, as those of asyncio do; uvloop's raise errors."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a transport has
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+
 class BoundedConnection(HttpToolsProtocol):
     """One client's connection. It is closed when its time is up, without a word: such a client would not read it."""
 
@@ -71,7 +83,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._header_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", _Transport(transport)))
         if len(self.connections) > self.limits.connections:
             transport.write(BUSY)
             transport.close()
