@@ -494,13 +494,17 @@ class Container(containers.DeclarativeContainer):
         observers=call_observers,
     )
     prompts = providers.Callable(prompt_specs)
-    spans = providers.Singleton(_spans, telemetry, tools.provided.specs.call(), prompts)
+    tool_specs = providers.Singleton(RetailTools.specs, tools)
     direct_tools = providers.Singleton(
-        DirectTools, tools.provided.specs.call(), pipeline, spans, providers.Dict(name=NAME, version=VERSION)
+        DirectTools,
+        tool_specs,
+        pipeline,
+        providers.Callable(_spans, telemetry, tool_specs, prompts),
+        providers.Dict(name=NAME, version=VERSION),
     )
     server = providers.Singleton(
         build_server,
-        tools.provided.specs.call(),
+        tool_specs,
         pipeline,
         resources=resources.provided.specs.call(),
         prompts=prompts,
@@ -508,7 +512,7 @@ class Container(containers.DeclarativeContainer):
         files=csv_files.provided.spec.call(),
         auth=identity,
         version=VERSION,
-        spans=spans,
+        spans=providers.Callable(_spans, telemetry, tool_specs, prompts),
     )
     checks = providers.Singleton(
         _checks,

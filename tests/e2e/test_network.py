@@ -404,6 +404,16 @@ def test_headers_are_bounded(server: Served, sent: bytes, part: int) -> None:
     assert statuses(said) in ([400], [])  # what is still on its way may have the answer lost
 
 
+@pytest.mark.parametrize("beginning", [b"POST /mcp HTTP/1.1\r\nX: ", b"POST /mcp?", b"POST /mcp HTTP/1.1\r\nX: x\r\n"])
+def test_headers_without_an_end_are_not_waited_for(beginning: bytes) -> None:
+    with serving(callers()) as patient, connect(patient) as connection:
+        with contextlib.suppress(OSError):  # it has heard enough
+            for part in (beginning, *[b"x" * 10_000] * 10):
+                connection.sendall(part)
+                time.sleep(0.01)
+        assert seconds_until_closed(connection) < 5
+
+
 def test_long_headers_are_taken_up_to_their_bound_also_behind_a_long_body(server: Served) -> None:
     long = good_request("X-Long: " + "x" * 30_000, keep=True)
     assert statuses(exchange(server, long + good_request())) == [200, 200]

@@ -25,14 +25,16 @@ async def report_progress(seconds: float, message: str) -> None:
         seconds: that the call has taken so far. How many are to come nobody knows, so there is no total.
         message: the same in words.
     """
-    # Who calls directly has sent no token.
-    if not is_direct():
-        await get_context().report_progress(seconds, message=message)
+    await get_context().report_progress(seconds, message=message)
 
 
 @contextmanager
 def reported(report: Report, every: float) -> Iterator[None]:
     """Reports on the work within, after so many seconds and again after as many."""
+    # Whoever calls directly has not asked for it.
+    if is_direct():
+        yield
+        return
     loop = asyncio.get_running_loop()
     started = loop.time()
     tasks: list[asyncio.Task[None]] = []
