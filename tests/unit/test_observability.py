@@ -16,13 +16,16 @@ import pytest
 import yaml
 from opentelemetry.metrics import NoOpMeter
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import Gauge, Histogram, InMemoryMetricReader, Sum
+from opentelemetry.sdk.metrics.export import AggregationTemporality, Gauge, Histogram, InMemoryMetricReader, Sum
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NoOpTracer
 
 from zava.adapters.postgres.query_shapes import text_of
+from zava.adapters.telemetry.durations import Durations
 from zava.adapters.telemetry.otlp import OpenTelemetry
 from zava.adapters.telemetry.telemetry import DatabaseServer
 from zava.core.model import Principal
@@ -199,7 +202,8 @@ def written() -> dict[str, Instrument]:
     """Every instrument that was written to after a bit of everything has happened."""
     reader = InMemoryMetricReader()
     meter = MeterProvider([reader], shutdown_on_exit=False).get_meter("test")
-    telemetry = OpenTelemetry(NoOpTracer(), meter, DatabaseServer("shop", "db.example", 5432))
+    durations = Durations(InstrumentationScope("test"))
+    telemetry = OpenTelemetry(NoOpTracer(), meter, durations, DatabaseServer("shop", "db.example", 5432))
     ada = Principal(UUID(int=1), "Ada")
     call = Call(datetime.now(UTC), ada, None, "find_order", None, None, Coverage(), 10, 0.1, None)
     for code in None, "AUTHORIZATION_ERROR", "BUSY":
@@ -212,17 +216,16 @@ def written() -> dict[str, Instrument]:
         raise OSError
     telemetry.observe_tokens("openai", "a-model", 7)
     telemetry.rolled_up()
-    # Its attributes come with the request, and are tested there.
-    request = next(one for one in instruments() if one.name == "mcp.server.operation.duration")
-    assert telemetry.request_duration is not None
-    telemetry.request_duration.record(0.1, dict.fromkeys(request.attributes, "x"))
+    telemetry.observe_request(0.1, "tools/call", "find_order", None, None)
+    telemetry.observe_request(0.1, "prompts/get", None, "plan_restocking", "BUSY")
     with (
         telemetry.watching_pool("questions", lambda: {"pool_size": 3, "pool_available": 1}),
         telemetry.watching_audit(lambda: {"waiting": 3, "written": 40, "refused": 5}),
     ):
-        data = reader.get_metrics_data()
-    assert data is not None
-    metrics = data.resource_metrics[0].scope_metrics[0].metrics
+        kept = reader.get_metrics_data()
+    assert kept is not None
+    data = durations.added_to(kept, Resource({}), AggregationTemporality.CUMULATIVE)
+    metrics = [metric for resource in data.resource_metrics for metric in resource.scope_metrics[0].metrics]
     return {
         metric.name: Instrument(
             metric.name,
@@ -240,7 +243,9 @@ def traced() -> dict[str, set[str]]:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(kept))
     tracer = provider.get_tracer("test")
-    telemetry = OpenTelemetry(tracer, NoOpMeter("test"), DatabaseServer("shop", "db.example", 5432), text_of)
+    durations = Durations(InstrumentationScope("test"))
+    server = DatabaseServer("shop", "db.example", 5432)
+    telemetry = OpenTelemetry(tracer, NoOpMeter("test"), durations, server, text_of)
     queries = ("SELECT %(one)s", "SELECT %(two)s")
     with suppress(OSError), tracer.start_as_current_span("tools/call find_order"), telemetry.within("find_order"):
         telemetry.observe_query(
