@@ -167,8 +167,9 @@ class Both:
         answers = []
         for client in self.clients:
             answer = client.post("http://127.0.0.1/mcp", content=content, headers=headers)
-            assert answer.headers.pop("content-length", "0") == str(len(answer.content))
-            answers.append((answer.status_code, answer.headers.raw, UNIQUE.sub(b"", answer.content)))
+            body = UNIQUE.sub(b"", answer.content)
+            sent = [(name, b"" if name == b"content-length" else value) for name, value in answer.headers.raw]
+            answers.append((answer.status_code, sent, body))
         left = [way.left_behind() for way in self.ways]
         taken = [way.ways[:] for way in self.ways]
         for way in self.ways:
