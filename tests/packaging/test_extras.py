@@ -121,7 +121,10 @@ def test_commands_need_no_extra(shop: Shop, folder: Path) -> None:
         "token list",
     ]
     done = run(
-        *(shop.installation.python, "-c", ALL_OF, *commands),
+        shop.installation.python,
+        "-c",
+        ALL_OF,
+        *commands,
         cwd=shop.installation.path,
         **shop.settings,
         ZAVA_DATABASE__ADMIN_DSN=shop.admin_dsn,

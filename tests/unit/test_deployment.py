@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import kubernetes_validate  # type: ignore[import-untyped]
+import kubernetes_validate
 import pytest
 import yaml
-from check_jsonschema.builtin_schemas import get_builtin_schema  # type: ignore[import-untyped]
+from check_jsonschema.builtin_schemas import get_builtin_schema
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from tests.unit.test_documents import settings_of
