@@ -31,6 +31,7 @@ Connection: TypeAlias = psycopg.Connection[Any]
 
 # Any number will do, as long as no other program in this database uses it.
 LOCK = 7_203_911
+OWNERS_LOCK = 7_203_914
 LOCK_ATTEMPTS = 10
 # Who notices first that two wait for each other gives up: not somebody who asks. Only a superuser may say so.
 GIVE_WAY: LiteralString = """
@@ -313,12 +314,17 @@ def as_owners(connection: Connection) -> Iterator[None]:
         yield
         return
     roles = sql.SQL(", ").join(map(sql.Identifier, OWNERS))
+    connection.execute("SELECT pg_advisory_lock_shared(%s)", [OWNERS_LOCK])
     connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(roles))
     try:
         yield
     finally:
         connection.execute("RESET ROLE")  # some stay who they were
-        connection.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(roles))
+        connection.execute("SELECT pg_advisory_unlock_shared(%s)", [OWNERS_LOCK])
+        # The last of several commands at a time takes the rights away: a long one may be at work still.
+        if connection.execute("SELECT pg_try_advisory_lock(%s)", [OWNERS_LOCK]).fetchone() == (True,):
+            connection.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(roles))
+            connection.execute("SELECT pg_advisory_unlock(%s)", [OWNERS_LOCK])
 
 
 def _numbered_steps(connection: Connection, root: Traversable | None = None) -> tuple[Step, ...]:
