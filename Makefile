@@ -4,7 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve bench faults soak test e2e conformance figures browser quality isolation isolation-long analyses-long wheel packages check audit lock clean
+.PHONY: serve test e2e conformance figures browser quality isolation isolation-pgbouncer isolation-long analyses-long
+.PHONY: faults soak bench wheel packages check audit lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -59,6 +60,10 @@ isolation: $(SETUP)
 # Are the figures right to the cent? A hundred questions, parts and wholes, and analyses at random, against plain SQL.
 figures: $(SETUP)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/figures
+
+# Every attack by everybody, through PgBouncer: half an hour, about. `make isolation` has a part of it.
+isolation-pgbouncer: $(SETUP)
+	@ISOLATION=long $(BIN)/python -m pytest -q -rP tests/isolation/test_pgbouncer.py
 
 # What if parts fail? PostgreSQL is killed, connections are cut, the server is stopped under load. FAULTS=short: a minute.
 faults: $(SETUP)

@@ -97,8 +97,8 @@ class Asker:
             return Outcome(LOST, False, at, time.monotonic() - at, repr(lost))  # noqa: FBT003
         seconds = time.monotonic() - at
         if result.get("isError"):
-            error = result["_meta"]["zava/error"]
-            return Outcome(error["code"], error["retryable"], at, seconds, result["content"][0]["text"])
+            failure = result["_meta"]["zava/error"]
+            return Outcome(failure["code"], failure["retryable"], at, seconds, result["content"][0]["text"])
         right = result["structuredContent"] == expected
         return Outcome(RIGHT if right else "wrong", False, at, seconds, str(result)[:500])  # noqa: FBT003
 

@@ -1,4 +1,4 @@
-"""A limit to what a connection is waited for, beside those that PostgreSQL keeps itself."""
+"""Work on a connection that must not take longer, whatever PostgreSQL does or does not do."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-# In which PostgreSQL may stop what it was asked to.
+# In which what was told to stop may do so. After that its connection is given up.
 LAST_SECONDS = 0.5
 
 
