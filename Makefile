@@ -4,7 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve test e2e conformance figures browser quality isolation isolation-long analyses-long check audit lock clean
+.PHONY: serve test e2e conformance figures browser quality isolation isolation-long analyses-long check reference audit \
+  lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -79,6 +80,10 @@ check: $(SETUP)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# What docs/reference says of the code; with ARGS=--answers what the tools answer to their examples, too.
+reference: $(SETUP)
+	@$(BIN)/python -m tests.reference $(ARGS)
 
 # Known vulnerabilities of what is locked, by the Python Packaging Advisory Database. Needs a network that reaches it.
 audit: | $(BIN)/uv

@@ -1,23 +1,20 @@
 """The documents say what is there: places, settings, links."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
+from tests.reference import all_settings
 from zava.adapters.postgres.layers import LAYERS
 from zava.demo.catalogue import read_catalogue
-from zava.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     path.relative_to(ROOT).as_posix()
     for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("schema/*.md"))
 ]
-SETTINGS = "docs/settings.md"
+SETTINGS = "docs/reference/settings.md"
 TEXTBOOK = "docs/decisions/0001-from-the-textbook.md"
 
 PLACE = re.compile(r"`((?:src|schema|tests|docs)/[^`:]+)(?::(\w+))?`")
@@ -31,15 +28,6 @@ REGISTRY = re.compile(r"pypi\.org|pythonhosted|registry\.npmjs|--index-url", re.
 
 def read(document: str) -> str:
     return (ROOT / document).read_text(encoding="utf-8")
-
-
-def settings_of(model: type[BaseModel], prefix: str = "ZAVA_") -> Iterator[tuple[str, FieldInfo]]:
-    """Every environment variable that the settings read."""
-    for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from settings_of(field.annotation, f"{prefix}{name.upper()}__")
-        else:
-            yield f"{prefix}{name.upper()}", field
 
 
 def anchors_of(document: str) -> set[str]:
@@ -89,17 +77,6 @@ def test_every_file_that_a_document_names_is_there(document: str) -> None:
     assert missing == []
 
 
-def test_every_setting_is_documented_and_every_documented_variable_is_a_setting() -> None:
-    assert set(VARIABLE.findall(read(SETTINGS))) == {name for name, _ in settings_of(Settings)}
-
-
-def test_each_documented_default_is_the_default() -> None:
-    documented = dict(re.findall(r"^\| `(ZAVA_\w+)` \| `?([^`|]+?)`? \|", read(SETTINGS), re.MULTILINE))
-    assert documented == {
-        name: "none" if field.default is None else str(field.default) for name, field in settings_of(Settings)
-    }
-
-
 def test_each_layer_that_the_doctor_names_is_explained() -> None:
     explained = re.findall(r"^\| ([^|]+?) \| `(?:FAIL|weak)`", read("docs/operations.md"), re.MULTILINE)
     assert [layer.name for layer in LAYERS if layer.name not in explained] == []
@@ -107,7 +84,7 @@ def test_each_layer_that_the_doctor_names_is_explained() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_a_document_names_no_unknown_variable(document: str) -> None:
-    assert set(VARIABLE.findall(read(document))) <= {name for name, _ in settings_of(Settings)}
+    assert set(VARIABLE.findall(read(document))) <= all_settings().keys()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
