@@ -322,7 +322,7 @@ def tool_sections(answers: Answers) -> str:
 def answers_in(page: str) -> dict[str, str]:
     """The answers that a page shows, by tool."""
     return dict(
-        re.findall(r'^```json\n\{"name": "(\w+)".*\n```\n\n```text\n(.*?)\n```$', page, re.MULTILINE | re.DOTALL)
+        re.findall(r'^```json\n\{"name": "(\w+)"[^\n]*\n```\n\n```text\n(.*?)\n```$', page, re.MULTILINE | re.DOTALL)
     )
 
 

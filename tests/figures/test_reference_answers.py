@@ -9,7 +9,7 @@ from tests.sample_answers import sample_answers
 INEXACT = "semantic_search_products"
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_the_tools_answer_their_examples_as_the_reference_shows() -> None:
     shown = reference.answers_in((reference.FOLDER / "tools.md").read_text(encoding="utf-8"))
     answers = sample_answers(reference.examples())
