@@ -4,8 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve test e2e conformance figures browser quality isolation isolation-long analyses-long check reference audit \
-  lock clean
+.PHONY: serve test e2e conformance figures browser quality isolation isolation-long analyses-long wheel packages check \
+  reference audit lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -73,6 +73,14 @@ isolation-long: $(SETUP)
 # Thousands of analyses against plain SQL: five minutes, about.
 analyses-long: $(SETUP)
 	@ANALYSES=4000 $(BIN)/python -m pytest -q --timeout 3600 tests/figures/test_random_analyses.py
+
+# The wheel and the sdist, into dist.
+wheel: $(SETUP)
+	@$(BIN)/python -m hatchling build
+
+# The wheel and the sdist, installed into empty environments: served, asked, and without any extra.
+packages: $(SETUP)
+	@$(BIN)/python -m pytest -q tests/packaging
 
 # Format, lint, types and the direction of imports.
 check: $(SETUP)

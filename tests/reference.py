@@ -18,7 +18,16 @@ from typing import Any, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import Gauge, Histogram, InMemoryMetricReader, Metric, Sum
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    Gauge,
+    Histogram,
+    InMemoryMetricReader,
+    Metric,
+    Sum,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NoOpTracer
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
@@ -28,8 +37,8 @@ from tests.unit.test_tools import retail_tools
 from zava.__main__ import app
 from zava.adapters.mcp.pipeline import ToolSpec
 from zava.adapters.mcp.schemas import ShortSchema
-from zava.adapters.mcp.server_spans import NAMES
 from zava.adapters.mcp.tools import RetailTools
+from zava.adapters.telemetry.durations import Durations
 from zava.adapters.telemetry.otlp import OpenTelemetry
 from zava.adapters.telemetry.telemetry import DatabaseServer
 from zava.core import errors
@@ -129,7 +138,8 @@ def telemetry_metrics() -> list[Metric]:
     """Every instrument, as it is sent after a bit of everything has happened."""
     reader = InMemoryMetricReader()
     meter = MeterProvider([reader], shutdown_on_exit=False).get_meter("reference")
-    telemetry = OpenTelemetry(NoOpTracer(), meter, DatabaseServer("shop", "db.example", 5432))
+    durations = Durations(InstrumentationScope("reference"))
+    telemetry = OpenTelemetry(NoOpTracer(), meter, durations, DatabaseServer("shop", "db.example", 5432))
     ada = Principal(UUID(int=1), "Ada")
     call = Call(datetime.now(UTC), ada, None, "find_order", None, None, Coverage(), 10, 0.1, None)
     for code in None, "AUTHORIZATION_ERROR", "BUSY":
@@ -141,15 +151,17 @@ def telemetry_metrics() -> list[Metric]:
         raise OSError
     telemetry.observe_tokens("openai", "a-model", 7)
     telemetry.rolled_up()
-    # Its attributes come with the request, and are tested there.
-    if telemetry.request_duration:
-        telemetry.request_duration.record(0.1, dict.fromkeys(("mcp.method.name", *NAMES.values(), "error.type"), "x"))
+    telemetry.observe_request(0.1, "tools/call", "find_order", None, None)
+    telemetry.observe_request(0.1, "prompts/get", None, "plan_restocking", "BUSY")
     with (
         telemetry.watching_pool("questions", lambda: {"pool_size": 3, "pool_available": 1}),
         telemetry.watching_audit(lambda: {"waiting": 3, "written": 40, "refused": 5}),
     ):
-        data = reader.get_metrics_data()
-    return [*data.resource_metrics[0].scope_metrics[0].metrics] if data else []
+        kept = reader.get_metrics_data()
+    if kept is None:
+        return []
+    data = durations.added_to(kept, Resource({}), AggregationTemporality.CUMULATIVE)
+    return [metric for resource in data.resource_metrics for metric in resource.scope_metrics[0].metrics]
 
 
 def kind_of(data: object) -> str:

@@ -251,10 +251,10 @@ def _state(inspect: Callable[[], Awaitable[None]], otherwise: str) -> Check:
 def _spans(
     telemetry: Telemetry, tools: Sequence[ToolSpec[Any]], prompts: Sequence[ToolSpec[str]]
 ) -> ServerSpans | None:
-    if telemetry.tracer is None or telemetry.request_duration is None:
+    if telemetry.tracer is None:
         return None
     names = [spec.name for spec in tools], [spec.name for spec in prompts]
-    return ServerSpans(telemetry.tracer, telemetry.request_duration, *names)
+    return ServerSpans(telemetry.tracer, telemetry.observe_request, *names)
 
 
 def _checks(

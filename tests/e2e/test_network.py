@@ -1,10 +1,13 @@
 """What a client may send, from where, how much and how slowly. Whatever it is, the server goes on."""
 
 import contextlib
+import gc
 import json
+import logging
 import socket
 import ssl
 import time
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -20,6 +23,7 @@ from hypothesis import strategies as st
 
 from tests.e2e.served import API_TOKEN, ERA, HANDSHAKE_ERA, Served, call, headers_of, message, people, serving
 from zava.adapters.mcp.identity import DirectoryCallers
+from zava.adapters.mcp.recent_principals import RECENT_SECONDS
 from zava.settings import HttpSettings
 
 ERAS = [ERA, HANDSHAKE_ERA]
@@ -472,6 +476,48 @@ def test_any_bytes_are_answered_without_a_fault(impatient: Served, sent: bytes) 
     said = exchange(impatient, sent)
     assert [status for status in statuses(said) if status >= 500] == []
     assert [word for word in INSIDE if word.encode() in said] == []
+
+
+def malformed(number: int) -> Iterator[bytes]:
+    """Requests that are wrong in one way each, and like no other."""
+    asked = call(f"tool_{number}", {f"argument_{number}": "x" * 100}, HANDSHAKE_ERA)
+    yield good_request(asked=asked)
+    yield good_request(asked={**asked, "method": f"method_{number}"})
+    yield good_request(asked=[asked, asked])
+    yield good_request(f"Mcp-Session-Id: {number:032x}", f"X-{number}: {number}")
+    yield good_request(f"traceparent: 00-{number:032x}-{number:016x}-01", asked={**asked, "id": f"{number}"})
+    yield good_request().replace(API_TOKEN.encode(), f"{API_TOKEN}{number}".encode())
+    yield request(f'{{"a{number}": '.encode() * 1_000, JSON_TYPE, VERSION)
+    yield request(f"{number} {{".encode(), "Content-Type: text/plain", VERSION)
+    yield request(b"{}", JSON_TYPE, f"MCP-Protocol-Version: {number}")
+    yield f"{number} / nothing\r\n\r\n".encode()
+    yield f"GET /{number}?{number} HTTP/1.1\r\nConnection: close\r\nHost: {number}.example.com\r\n\r\n".encode()
+
+
+def test_memory_stays_flat_whatever_is_sent(server: Served, caplog: pytest.LogCaptureFixture) -> None:
+    # What is less than an error is kept by pytest otherwise.
+    caplog.set_level(logging.ERROR)
+
+    def send(numbers: range) -> None:
+        for number in numbers:
+            for sent in malformed(number):
+                assert [status for status in statuses(exchange(server, sent)) if not 200 <= status < 500] == []
+        # Answers to tokens serve for a second.
+        time.sleep(RECENT_SECONDS)
+        assert_well(server)
+        gc.collect()
+
+    tracemalloc.start()
+    try:
+        send(range(10))
+        before, _ = tracemalloc.get_traced_memory()
+        send(range(10, 60))
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # The parser of JSON remembers some thousands of names, and the fake directory all that it was asked. What else is
+    # known of a request takes some kilobytes, and there were 550.
+    assert after - before < 300_000
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -146,7 +146,8 @@ def test_relative_links_resolve(document: str) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_a_document_tells_nothing_of_the_machine_it_was_written_on(document: str) -> None:
-    text = read(document)
+    # Every container has that one.
+    text = read(document).replace("--tmpfs /tmp", "")
     assert MACHINE_PATH.findall(text) + REGISTRY.findall(text) == []
 
 

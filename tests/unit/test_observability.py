@@ -17,9 +17,11 @@ from opentelemetry.metrics import NoOpMeter
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from tests.reference import telemetry_metrics
 from zava.adapters.postgres.query_shapes import text_of
+from zava.adapters.telemetry.durations import Durations
 from zava.adapters.telemetry.otlp import OpenTelemetry
 from zava.adapters.telemetry.telemetry import DatabaseServer
 from zava.core.model import Principal
@@ -199,7 +201,9 @@ def traced() -> dict[str, set[str]]:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(kept))
     tracer = provider.get_tracer("test")
-    telemetry = OpenTelemetry(tracer, NoOpMeter("test"), DatabaseServer("shop", "db.example", 5432), text_of)
+    durations = Durations(InstrumentationScope("test"))
+    server = DatabaseServer("shop", "db.example", 5432)
+    telemetry = OpenTelemetry(tracer, NoOpMeter("test"), durations, server, text_of)
     queries = ("SELECT %(one)s", "SELECT %(two)s")
     with suppress(OSError), tracer.start_as_current_span("tools/call find_order"), telemetry.within("find_order"):
         telemetry.observe_query(

@@ -43,6 +43,8 @@ OWNERS = (
     "zava_sandbox_all",
     "zava_functions",
 )
+# Those that have a password.
+LOGINS = ("zava_app", "zava_writer")
 
 
 class MigrationError(SetupError):
@@ -132,6 +134,11 @@ def migrate(connection: Connection, root: Traversable | None = None, *, reinstal
     return tuple(done)
 
 
+def create_roles(connection: Connection) -> None:
+    """Makes those of Zava's roles that the server lacks, which is what the first install step does."""
+    _apply(connection, read_steps("install")[0])
+
+
 def pending_steps(connection: Connection) -> tuple[Step, ...]:
     """What migrate() would apply."""
     applied = {(step.series, step.version): step for step in applied_steps(connection)}
@@ -171,12 +178,19 @@ def acting_as(connection: Connection, role: LiteralString) -> Iterator[None]:
 
 
 def set_first_password(connection: Connection, role: str, password: str) -> None:
-    """Gives a login its password unless it has one. Only its verifier crosses the wire, and reaches no log."""
-    if (
-        connection.execute("SELECT FROM pg_authid WHERE rolname = %s AND rolpassword IS NULL", [role]).fetchone()
-        is None
-    ):
-        return
+    """Gives a login its password unless it has one."""
+    if lacks_password(connection, role):
+        set_password(connection, role, password)
+
+
+def lacks_password(connection: Connection, role: str) -> bool:
+    """Whether a login has no password yet, which superusers alone can see."""
+    found = connection.execute("SELECT FROM pg_authid WHERE rolname = %s AND rolpassword IS NULL", [role]).fetchone()
+    return found is not None
+
+
+def set_password(connection: Connection, role: str, password: str) -> None:
+    """Gives a login a password. Only its verifier crosses the wire, and reaches no log."""
     verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier)))
 
@@ -214,7 +228,7 @@ def _apply(connection: Connection, step: Step) -> None:
 
 
 def _apply_recorded(connection: Connection, step: Step) -> None:
-    logger.info("applying %s/%s", step.series, step.name)
+    logger.debug("applying %s/%s", step.series, step.name)  # what is done is told by the command
     for attempt in _patiently():
         with attempt:
             if step.transactional:
@@ -283,6 +297,7 @@ def as_owners(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
+        connection.execute("RESET ROLE")  # some stay who they were
         connection.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(roles))
 
 
