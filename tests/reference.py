@@ -207,7 +207,7 @@ def error_table() -> str:
 
 
 def commands() -> str:
-    text: str = app.generate_docs(heading_level=2)
+    text: str = app.generate_docs(heading_level=1)
     # The page has a title, and its readers a table of contents.
     _, _, text = text.partition("\n**Commands**:")
     # A usage has words of the program that writes it, when that was started by `python -m`.

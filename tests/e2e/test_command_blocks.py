@@ -20,7 +20,7 @@ DOCUMENTS = ["README.md", "docs/tutorial.md"]
 EXCEPTIONS = {"make test": "it is what CI runs beside this test"}
 SERVER = "make serve"
 IS_OPEN = "Stop with Ctrl-C"
-PATIENCE = 300
+PATIENCE = 600
 FENCE = re.compile(r"^```(sh|text)\n(.*?)^```$|^(## )", re.MULTILINE | re.DOTALL)
 DONE = "the block is done"
 
@@ -79,7 +79,7 @@ class Shell:
         assert bash.stdout
         bash.stdin.write(f"{commands}\necho '{DONE}'\n")
         bash.stdin.flush()
-        said = []
+        said: list[str] = []
         for line in bash.stdout:
             if line.strip() == DONE:
                 return "".join(said)
@@ -149,7 +149,7 @@ def test_every_exception_is_still_needed() -> None:
     assert EXCEPTIONS.keys() <= commands
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_a_newcomer_who_follows_the_document_sees_what_it_shows(document: str, variables: dict[str, str]) -> None:
     port = f"127.0.0.1:{variables['ZAVA_HTTP__PORT']}"

@@ -128,6 +128,13 @@ def test_every_file_that_a_document_names_is_there(document: str) -> None:
     assert missing == []
 
 
+def test_the_readme_shows_the_answer_that_the_tutorial_does() -> None:
+    """The tutorial's is tried: by tests/e2e/test_command_blocks.py."""
+    (shown,) = re.findall(r"^```text\n(Seattle, .*?)^```", read("README.md"), re.MULTILINE | re.DOTALL)
+    tried = read("docs/tutorial.md").splitlines()
+    assert [line for line in shown.splitlines() if "…" not in line and line not in tried] == []
+
+
 def test_each_layer_that_the_doctor_names_is_explained() -> None:
     explained = re.findall(r"^\| ([^|]+?) \| `(?:FAIL|weak)`", read("docs/operations.md"), re.MULTILINE)
     assert [layer.name for layer in LAYERS if layer.name not in explained] == []
