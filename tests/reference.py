@@ -240,7 +240,8 @@ def type_of(schema: Mapping[str, Any]) -> str:
     # What lies in it has rows of its own.
     kind = schema.get("type", "object" if "$ref" in schema else "any value")
     if kind == "array":
-        return f"array of {type_of(schema['items'])}" if "items" in schema else "array"
+        items = type_of(schema["items"]) if "items" in schema else "any value"
+        return f"array of ({items})" if " or " in items else f"array of {items}"
     if isinstance(kind, list):
         return " or ".join(kind)
     bounds = [
@@ -296,6 +297,7 @@ def fields_of(result: type, prefix: str = "") -> Iterator[tuple[str, str, str]]:
         schema = TypeAdapter(hint).json_schema(mode="serialization", schema_generator=ShortSchema)
         inner, way = parts_of(hint)
         meaning = said.get(name) or (first_words(inner) if inner else "")
+        meaning = meaning[:1].upper() + meaning[1:]
         yield f"{prefix}{name}", type_of(schema), re.sub(r"\bNone\b", "null", meaning)
         if inner:
             yield from fields_of(inner, f"{prefix}{name}{way}")
