@@ -124,6 +124,9 @@ class DatabaseSettings(BaseModel):
             "and slower."
         ),
     ] = None
+    replica_lag: Annotated[
+        Seconds, Field(description="Seconds by which a standby that is asked may be behind the primary.")
+    ] = 5
     rollup_interval: Annotated[
         Seconds, Field(description="Seconds between two looks for days that have to be summed anew.")
     ] = 15
@@ -135,6 +138,13 @@ class DatabaseSettings(BaseModel):
         ),
     ] = None
     application_name: Annotated[str, Field(description="What `pg_stat_activity` calls the server.")] = "zava-mcp-server"
+    pooler: Annotated[
+        Literal["none", "transaction"],
+        Field(
+            description="What the connections go through: `none`, or `transaction` for a pooler such as PgBouncer, in "
+            "any mode of its."
+        ),
+    ] = "none"
     pool_min_size: Annotated[int, Field(ge=0, description="Connections kept open.")] = 2
     pool_max_size: Annotated[PositiveInt, Field(description="Connections at most.")] = 10
     pool_timeout: Annotated[
@@ -492,6 +502,13 @@ class HttpSettings(BaseModel):
             "connection is closed."
         ),
     ] = 30
+    direct: Annotated[
+        bool,
+        Field(
+            description="Whether plain calls of tools go straight to their answer. `False` leads them through FastMCP "
+            "like everything else: the answers are the same, and cost several times as much."
+        ),
+    ] = True
 
     @property
     def base_url(self) -> str:
