@@ -121,7 +121,7 @@ def test_settings_reach_the_pool(access: DatabaseAccess, monkeypatch: pytest.Mon
     monkeypatch.setenv("ZAVA_DATABASE__APPLICATION_NAME", "shop")
     pool = new_container(Settings(), access).pool()
     assert (pool.min_size, pool.max_size, pool.timeout, pool.max_idle) == (3, 7, 5, 300)
-    assert pool.kwargs == {"autocommit": True, "application_name": "shop"}
+    assert pool.kwargs == {"autocommit": True, "application_name": "shop", "prepare_threshold": 5}
     assert pool.conninfo == access.dsn
 
 
