@@ -47,6 +47,7 @@ from zava.adapters.postgres.principals import PostgresPrincipalDirectory
 from zava.adapters.postgres.products import PostgresProductRepository
 from zava.adapters.postgres.query_log import QueryLog
 from zava.adapters.postgres.query_shapes import shape_of
+from zava.adapters.postgres.replicas import ReadHosts
 from zava.adapters.postgres.sales import PostgresSalesRepository
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
@@ -86,6 +87,12 @@ SANDBOX_ATTEMPTS = 2
 # Where more of the room for audited calls is taken, they have waited for long.
 AUDIT_BACKLOG = 0.5
 
+# After so many times psycopg has a query parsed for good. Through a pooler the next one may go to another connection.
+PREPARE_THRESHOLD: Mapping[str, int | None] = {"none": 5, "transaction": None}
+
+# After each attempt to connect a pool waits twice as long. Then it leaves off, and the next question begins anew.
+RECONNECT_SECONDS = 4
+
 # A file takes 150 MB while it is made, and one of nested JSON 600 MB.
 FILES_IN_ALL = 4
 # A client sends some requests for each call: it greets, lists, and asks again.
@@ -102,23 +109,29 @@ def _now() -> datetime:
 
 
 def _pool(
-    settings: Settings, access: DatabaseAccess, min_size: int, max_size: int
+    settings: Settings, hosts: ReadHosts, min_size: int, max_size: int
 ) -> AsyncConnectionPool[psycopg.AsyncConnection]:
     database = settings.database
     return AsyncConnectionPool(
-        access.dsn,
-        kwargs={"autocommit": True, "application_name": database.application_name},
+        hosts.conninfo,
+        kwargs={
+            "autocommit": True,
+            "application_name": database.application_name,
+            "prepare_threshold": PREPARE_THRESHOLD[database.pooler],
+        },
         min_size=min_size,
         max_size=max_size,
         timeout=database.pool_timeout,
         max_idle=database.pool_max_idle,
+        reconnect_timeout=RECONNECT_SECONDS,
+        configure=hosts.join,
         open=False,
     )
 
 
-def _sandbox_pool(settings: Settings, access: DatabaseAccess) -> AsyncConnectionPool[psycopg.AsyncConnection]:
+def _sandbox_pool(settings: Settings, hosts: ReadHosts) -> AsyncConnectionPool[psycopg.AsyncConnection]:
     # None is kept open for a tool that is switched off.
-    return _pool(settings, access, int(settings.sandbox.enabled), settings.sandbox.pool_max_size)
+    return _pool(settings, hosts, int(settings.sandbox.enabled), settings.sandbox.pool_max_size)
 
 
 def _limits(sandbox: SandboxSettings) -> SandboxLimits:
@@ -299,14 +312,15 @@ class Container(containers.DeclarativeContainer):
 
     now = providers.Object(_now)
     telemetry = providers.Dependency(instance_of=Telemetry, default=Telemetry())
+    read_hosts = providers.Singleton(ReadHosts, access.provided.dsn, settings.provided.database.replica_lag)
     pool = providers.Singleton(
         _pool,
         settings,
-        access,
+        read_hosts,
         settings.provided.database.pool_min_size,
         settings.provided.database.pool_max_size,
     )
-    sandbox_pool = providers.Singleton(_sandbox_pool, settings, access)
+    sandbox_pool = providers.Singleton(_sandbox_pool, settings, read_hosts)
     key = providers.Factory(ContextKey.read, access.provided.context_key_file)
 
     monitor = providers.Singleton(

@@ -119,12 +119,21 @@ class DatabaseSettings(BaseModel):
         SecretStr | None,
         Field(description="Connection string of the login zava_writer, as which a server keeps the rollups of sales."),
     ] = None
+    replica_lag: Annotated[
+        Seconds, Field(description="Seconds by which a standby that is asked may be behind the primary.")
+    ] = 5
     rollup_interval: Annotated[Seconds, Field(description="Seconds between two looks for what has to be summed.")] = 15
     context_key_file: Annotated[
         Path | None,
         Field(description="File with the key by which the database knows its server; `zava db migrate` makes it."),
     ] = None
     application_name: Annotated[str, Field(description="What pg_stat_activity calls the server.")] = "zava-mcp-server"
+    pooler: Annotated[
+        Literal["none", "transaction"],
+        Field(
+            description="What the connections go through. transaction: a pooler such as PgBouncer, in any mode of its."
+        ),
+    ] = "none"
     pool_min_size: Annotated[int, Field(ge=0, description="Connections kept open.")] = 2
     pool_max_size: Annotated[PositiveInt, Field(description="Connections at most.")] = 10
     pool_timeout: Annotated[Seconds, Field(description="Seconds to wait for a free connection.")] = 5

@@ -115,6 +115,7 @@ async def _ready(container: Container, database: Database) -> AsyncIterator[None
     telemetry = container.telemetry()
     pools = {"questions": container.pool(), "queries": container.sandbox_pool()}
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(container.read_hosts().watching(*pools.values()))
         for name, pool in pools.items():
             await stack.enter_async_context(pool)
             stack.enter_context(telemetry.watching_pool(name, pool.get_stats))

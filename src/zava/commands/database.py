@@ -63,6 +63,11 @@ class Database:
                 "This needs an administrator of the database: set ZAVA_DATABASE__ADMIN_DSN for this command."
             )
         with connect(self.admin_dsn, "an administrator") as connection:
+            if _is_pooled(connection):
+                raise SetupError(
+                    "ZAVA_DATABASE__ADMIN_DSN leads to a connection pooler, and what an administrator does needs a "
+                    "session of its own: name the host and port of PostgreSQL itself."
+                )
             yield connection
 
     @contextmanager
@@ -82,14 +87,22 @@ class Database:
         with self.login() as connection:
             return memory_bound(connection.info.backend_pid)
 
-    def check_login(self) -> None:
-        """Makes sure that the server's own login is let in: a pool would only say that it waited in vain."""
-        with self.login():
-            pass
+    def check_login(self, pooler: str) -> None:
+        """Makes sure that the server's own login is let in: a pool would only say that it waited in vain.
 
-    def check_logins(self) -> None:
-        """Makes sure that the server's own login is let in, and the writer where there is one."""
-        self.check_login()
+        Args:
+            pooler: what the settings say that the connection goes through.
+        """
+        with self.login() as connection:
+            if pooler == "none" and _is_pooled(connection):
+                raise SetupError(
+                    "ZAVA_DATABASE__DSN leads to a connection pooler: set ZAVA_DATABASE__POOLER=transaction. Without "
+                    "it a query that one connection has prepared could be run by another."
+                )
+
+    def check_logins(self, pooler: str) -> None:
+        """As check_login, and the writer is let in, too, where there is one."""
+        self.check_login(pooler)
         if self.access.writer_dsn is not None:
             with connect(self.access.writer_dsn, WRITER):
                 pass
@@ -226,6 +239,12 @@ def connect(dsn: str, whom: str) -> Iterator[Connection]:
         raise SetupError(f"The database does not let {whom} do this: {first_line(error)}.") from None
     except psycopg.OperationalError as error:
         raise SetupError(f"The database failed: {first_line(error)}. Try again.") from None
+
+
+def _is_pooled(connection: psycopg.Connection[Any]) -> bool:
+    """Whether a pooler answers in place of PostgreSQL: it cannot say which of PostgreSQL's processes will work."""
+    cursor = connection.execute("SELECT pg_backend_pid()")
+    return cursor.fetchone() != (connection.info.backend_pid,)
 
 
 # What a database says that has no roles, schema, tables or functions of Zava's.

@@ -25,7 +25,7 @@ def examine(settings: Settings) -> int:
     try:
         with open_database(settings) as database:
             where = f"embedded PostgreSQL {database.embedded.version}" if database.embedded else "ZAVA_DATABASE__DSN"
-            database.check_login()
+            database.check_login(settings.database.pooler)
             print(f"ok    database server: {where}")
             return asyncio.run(_examine(settings, database))
     except SetupError as error:
