@@ -217,7 +217,7 @@ def _requests(settings: Settings) -> Requests:
 def _fairness(settings: Settings) -> Fairness:
     limits = settings.limits
     half = (os.cpu_count() or 1) // 2
-    slots = limits.heavy_slots or max(1, half)
+    slots = limits.heavy_slots or max(1, half // settings.http.workers)
 
     def turns(in_all: int, at_once: int, patience: float = limits.patience) -> Turns:
         return Turns(in_all, at_once, limits.queue, limits.queue_in_all, patience)

@@ -136,6 +136,13 @@ class DatabaseSettings(BaseModel):
     ] = "none"
     pool_min_size: Annotated[int, Field(ge=0, description="Connections kept open.")] = 2
     pool_max_size: Annotated[PositiveInt, Field(description="Connections at most.")] = 10
+    max_connections: Annotated[
+        int | None,
+        Field(
+            ge=4,
+            description="Connections that all workers share. Default: what the database allows, less some.",
+        ),
+    ] = None
     pool_timeout: Annotated[Seconds, Field(description="Seconds to wait for a free connection.")] = 5
     pool_max_idle: Annotated[Seconds, Field(description="Seconds after which a spare connection closes.")] = 300
     statement_timeout: Annotated[Seconds, Field(description="Seconds that one question may take.")] = 30
@@ -343,6 +350,9 @@ class HttpSettings(BaseModel):
 
     host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on.")] = 8000
+    workers: Annotated[
+        int, Field(ge=1, le=64, description="Processes that answer, on one port. Those over stdio are one.")
+    ] = 1
     public_url: Annotated[
         Origin | None,
         Field(description="Where clients reach the server, such as https://zava.example.com, without the path."),
