@@ -275,6 +275,7 @@ def _checks(
     providers: Sequence[EmbeddingProvider],
     breaker: CircuitBreakingEmbeddings | None,
     spool: AuditSpool | None,
+    hosts: ReadHosts,
 ) -> dict[str, Check]:
     """What readiness looks at, by the name of the part."""
 
@@ -299,6 +300,8 @@ def _checks(
         "embeddings": _state(found_by_meaning, DEGRADED),
         # When its room is full, calls are refused.
         "audit": _state(written_down, DEGRADED),
+        # The others answer.
+        **({"replicas": _state(hosts.check, DEGRADED)} if hosts.watched else {}),
     }
 
 
@@ -530,6 +533,7 @@ class Container(containers.DeclarativeContainer):
             none=providers.Object(None),
         ),
         providers.Callable(_spool, access, audit_spool),
+        read_hosts,
     )
 
 
