@@ -5,7 +5,6 @@ import os
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -64,8 +63,13 @@ def test_each_worker_answers_and_one_that_dies_is_replaced(server: Server, clien
     both = workers_of(server)
     assert len(both) == WORKERS
     assert "".join(server.output).count("Stop with Ctrl-C") == 1
-    seen: Counter[int] = Counter()
-    until("both answer", lambda: seen.update([who_answers(client, server)]) or set(seen) == both)
+    seen: set[int] = set()
+
+    def each_has_answered() -> bool:
+        seen.add(who_answers(client, server))
+        return seen == both
+
+    until("each of them answers", each_has_answered)
 
     killed = both.pop()
     os.kill(killed, signal.SIGKILL)
