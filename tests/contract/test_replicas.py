@@ -230,7 +230,7 @@ async def test_a_question_that_a_standby_stops_in_favour_of_what_it_follows_is_a
     async with container.read_hosts().watching(container.pool()), container.pool() as pool:
         sessions = PrincipalSessions(pool, lambda: KEY, observers=[told.append])
         async with asyncio.timeout(SECONDS_TO_RECOVER):
-            while (await container.sessions().ask(SEATTLE, {}, WHERE))[WHERE] != [Name(STANDBY)]:
+            while (await container.sessions().ask(SEATTLE, {}, WHERE))[WHERE] != [Name(STANDBY)]:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         caplog.clear()
         asking = asyncio.create_task(sessions.ask(SEATTLE, {}, SLOWLY))
