@@ -4,7 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve test e2e conformance figures browser quality isolation isolation-pgbouncer isolation-long analyses-long wheel packages check audit lock clean
+.PHONY: serve test e2e conformance figures browser quality isolation isolation-pgbouncer isolation-long analyses-long
+.PHONY: faults soak bench wheel packages check audit lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -64,6 +65,14 @@ figures: $(SETUP)
 isolation-pgbouncer: $(SETUP)
 	@ISOLATION=long $(BIN)/python -m pytest -q -rP tests/isolation/test_pgbouncer.py
 
+# What if parts fail? PostgreSQL is killed, connections are cut, the server is stopped under load. FAULTS=long: all of it.
+faults: $(SETUP)
+	@FAULTS=long $(BIN)/python -m pytest -q tests/faults
+
+# Ten thousand calls, after which memory, files and connections are what they were.
+soak: $(SETUP)
+	@SOAK=10000 $(BIN)/python -m pytest -q -rP --timeout 3600 tests/faults/test_soak.py
+
 # How good is the product search? Judged queries with the local model, and `zava embed` from end to end.
 quality: $(SETUP)
 	@$(BIN)/python -m pytest -q -rP tests/search
@@ -76,6 +85,11 @@ isolation-long: $(SETUP)
 # Thousands of analyses against plain SQL: five minutes, about.
 analyses-long: $(SETUP)
 	@ANALYSES=4000 $(BIN)/python -m pytest -q --timeout 3600 tests/figures/test_random_analyses.py
+
+# How fast are we beside others? A quarter of an hour on a quiet machine: make bench ARGS=--quick for a first look.
+bench: $(SETUP)
+	@command -v npm >/dev/null || { echo "npm is needed: apt-get install npm (Debian)" >&2; exit 1; }
+	@$(BIN)/python benchmarks/peers.py --write $(ARGS)
 
 # The wheel and the sdist, into dist.
 wheel: $(SETUP)

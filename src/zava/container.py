@@ -22,6 +22,7 @@ from zava.adapters.mcp.client import client_of_call
 from zava.adapters.mcp.completions import RetailCompletions
 from zava.adapters.mcp.coverage import coverage
 from zava.adapters.mcp.csv_files import CsvFiles
+from zava.adapters.mcp.direct_calls import DirectTools
 from zava.adapters.mcp.identity import AuthorizationServer, DirectoryCallers, KnownTokens
 from zava.adapters.mcp.json_web_tokens import JsonWebTokens, TokenRules
 from zava.adapters.mcp.pipeline import Audit, Pipeline, ToolSpec, unaudited
@@ -29,7 +30,7 @@ from zava.adapters.mcp.prompts import prompt_specs
 from zava.adapters.mcp.questions import SignedQuestions
 from zava.adapters.mcp.recent_principals import RecentPrincipals
 from zava.adapters.mcp.resources import RetailResources
-from zava.adapters.mcp.server import build_server
+from zava.adapters.mcp.server import NAME, build_server
 from zava.adapters.mcp.server_spans import ServerSpans
 from zava.adapters.mcp.signing_keys import SigningKeys, fetch_from
 from zava.adapters.mcp.tools import RetailTools
@@ -510,9 +511,17 @@ class Container(containers.DeclarativeContainer):
         observers=call_observers,
     )
     prompts = providers.Callable(prompt_specs)
+    tool_specs = providers.Singleton(RetailTools.specs, tools)
+    direct_tools = providers.Singleton(
+        DirectTools,
+        tool_specs,
+        pipeline,
+        providers.Callable(_spans, telemetry, tool_specs, prompts),
+        providers.Dict(name=NAME, version=VERSION),
+    )
     server = providers.Singleton(
         build_server,
-        tools.provided.specs.call(),
+        tool_specs,
         pipeline,
         resources=resources.provided.specs.call(),
         prompts=prompts,
@@ -520,7 +529,7 @@ class Container(containers.DeclarativeContainer):
         files=csv_files.provided.spec.call(),
         auth=identity,
         version=VERSION,
-        spans=providers.Callable(_spans, telemetry, tools.provided.specs.call(), prompts),
+        spans=providers.Callable(_spans, telemetry, tool_specs, prompts),
     )
     checks = providers.Singleton(
         _checks,

@@ -376,6 +376,9 @@ class HttpSettings(BaseModel):
     response_timeout: Annotated[
         Seconds, Field(description="Seconds in which a client reads some of what waits to be sent to it.")
     ] = 30
+    direct: Annotated[
+        bool, Field(description="Whether plain calls of tools go straight to their answer, without FastMCP.")
+    ] = True
 
     @property
     def base_url(self) -> str:

@@ -1,6 +1,7 @@
 """A backup brings everything back into a server that never heard of Zava: rows, rights, keys and the audit trail."""
 
 import stat
+from asyncio import to_thread
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +12,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests import tiny_shop
 from tests.contract.conftest import (
-    APP_PASSWORD,
     KEY,
     OLDEST_POSTGRES,
     SERVERS,
@@ -33,12 +33,14 @@ from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.audit_verification import verify
 from zava.adapters.postgres.backup import BackupError, back_up, restore
 from zava.adapters.postgres.client_programs import ClientProgramError, ClientPrograms
-from zava.adapters.postgres.migrate import as_owners, migrate, pending_steps, set_password
+from zava.adapters.postgres.migrate import as_owners, migrate, pending_steps
 from zava.adapters.postgres.preparation import contents
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory
+from zava.commands.init import ServerFiles, initialise
+from zava.settings import AuditSettings, EmbeddingSettings, Settings
 
 Connection = psycopg.Connection[Any]
 PASSWORD = "only-for-tests"
@@ -227,7 +229,6 @@ async def test_what_is_restored_into_a_new_server_is_what_was_backed_up(route: R
             verdict = verify(administrator, [AUDIT_KEY], [])
             assert (verdict.rows, list(verdict.breaks)) == (5, [])
             assert pending_steps(administrator) == ()
-            set_password(administrator, "zava_app", APP_PASSWORD)
         superuser = postgres.dsn(database="restored")
         with psycopg.connect(superuser, autocommit=True) as connection:
             restored = checksums(connection)
@@ -240,7 +241,18 @@ async def test_what_is_restored_into_a_new_server_is_what_was_backed_up(route: R
                     assert sentences == rights[name], name
                 for name, sentences in told(connection, CLOSED).items():
                     assert sentences == closed[name], name
-        async with new_pool(TestDatabase("", make_conninfo(superuser, user="zava_app", password=APP_PASSWORD))) as pool:
+        files = ServerFiles(tmp_path / "files")
+        files.folder.mkdir()
+        files.context_key.write_bytes(KEY.secret)
+        files.context_key.chmod(0o600)
+        settings = Settings(
+            audit=AuditSettings(spool_dir=tmp_path / "spool"), embedding=EmbeddingSettings(provider="none")
+        )
+        # A superuser sees that the logins are new.
+        assert await to_thread(initialise, settings, dsn, files.folder, new_passwords=not route.superuser) == 0
+        where = {name: value for name, value in conninfo_to_dict(superuser).items() if name != "password"}
+        app_dsn = make_conninfo("", **where | {"user": "zava_app", "passfile": str(files.passwords)})
+        async with new_pool(TestDatabase(superuser, app_dsn)) as pool:
             sessions = PrincipalSessions(pool, lambda: KEY)
             found = await PostgresStoreDirectory(sessions).stores_of(tiny_shop.SEATTLE.principal)
             assert [store.name for store in found.stores] == ["Seattle"]

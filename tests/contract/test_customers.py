@@ -8,20 +8,21 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.contract.conftest import (
-    TestDatabase,
-    new_database,
-)
+from tests.contract.conftest import KEY as CONTEXT_KEY
+from tests.contract.conftest import TestDatabase, installed_by_no_superuser, new_database, running_postgres
 from tests.contract.test_audit import CALL, KEY, spool_in, write, writer_dsn
-from tests.contract.test_imports import copied, examples
+from tests.contract.test_imports import EXAMPLE, copied, examples
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.audit_verification import prune, verify
 from zava.adapters.postgres.customers import customer_data, erase_customer
 from zava.adapters.postgres.imports import PostgresImportRepository
+from zava.commands.exporting import export_files
+from zava.commands.importing import ImportOptions, import_files
 from zava.core.customers import Erased
 from zava.core.errors import SetupError
 from zava.core.use_cases.import_shop import ImportShop
 from zava.demo.postponed import checks_postponed
+from zava.settings import Settings
 
 NAMING = [
     "SELECT * FROM retail.customers WHERE email = 'ADA@example.com'",
@@ -213,3 +214,20 @@ def test_a_number_of_several_people_needs_its_store(shop: TestDatabase) -> None:
         assert [record.first_name for record in data.records] == ["Eve"]
         with pytest.raises(SetupError, match="Nobody is known as nobody@"):
             customer_data(connection, "nobody@example.com", None)
+
+
+def test_an_administrator_who_is_no_superuser_imports_exports_and_erases(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(CONTEXT_KEY.secret)
+    key.chmod(0o600)
+    with running_postgres() as postgres:
+        database = installed_by_no_superuser(postgres)
+        settings = Settings(
+            database={"dsn": database.app_dsn, "admin_dsn": database.admin_dsn, "context_key_file": key},  # type: ignore[arg-type]
+            embedding={"provider": "none"},  # type: ignore[arg-type]
+        )
+        import_files(settings, str(EXAMPLE), None, ImportOptions())
+        assert erase(database, "ada@example.com").orders == 2
+        export_files(settings, str(tmp_path / "out"), None)
+    assert len((tmp_path / "out" / "customers.csv").read_text(encoding="utf-8").splitlines()) == 3
+    assert "ada@" not in (tmp_path / "out" / "orders.csv").read_text(encoding="utf-8")

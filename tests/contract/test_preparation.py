@@ -11,13 +11,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
 from tests.contract.conftest import SERVERS, running_postgres
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.context import ContextKey
-from zava.adapters.postgres.migrate import OWNERS, migrate
+from zava.adapters.postgres.migrate import OWNERS, as_owners, migrate
 from zava.adapters.postgres.preparation import examine_administrator, refuse_foreign_contents
 from zava.commands.init import initialise
 from zava.core.errors import SetupError
@@ -156,6 +156,23 @@ def test_what_postgresql_opens_to_nobody_is_closed_to_zavas_roles_too(
     assert functions == []
 
 
+@pytest.mark.usefixtures("prepared")
+def test_a_short_command_of_the_owners_takes_no_rights_from_a_long_one(
+    postgres: EmbeddedPostgres, superuser: Connection, newcomer: Connection
+) -> None:
+    with pytest.raises(SetupError) as refused:
+        examine_administrator(newcomer)
+    for statement in told_sql(refused):
+        superuser.execute(statement.encode())
+    short = postgres.dsn(database=newcomer.info.dbname, user=newcomer.info.user, password=PASSWORD)
+    with as_owners(newcomer):
+        with psycopg.connect(short, autocommit=True) as connection, as_owners(connection):
+            pass
+        newcomer.execute("SET ROLE zava_owner")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        newcomer.execute("SET ROLE zava_owner")
+
+
 @pytest.mark.parametrize(
     ("statement", "found"),
     [
@@ -290,6 +307,19 @@ def test_the_administrator_of_the_settings_is_taken_where_none_is_named(
     given = settings.model_copy(update={"database": admin})
     assert initialise(given, None, prepared, new_passwords=False) == 0
     assert "export ZAVA_DATABASE__ADMIN_DSN" not in capsys.readouterr().out
+
+
+def test_a_password_of_the_environment_is_the_administrators_alone(
+    postgres: EmbeddedPostgres,
+    prepared: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = conninfo_to_dict(postgres.dsn(database="prepared"))
+    monkeypatch.setenv("PGPASSWORD", str(given.pop("password")))
+    assert initialise(settings, make_conninfo("", **given), prepared, new_passwords=False) == 0
+    assert "unset ZAVA_DATABASE__ADMIN_DSN PGPASSWORD" in capsys.readouterr().out
 
 
 def test_nobody_named_is_asked_for(tmp_path: Path) -> None:

@@ -18,9 +18,6 @@ UV = (sys.executable, "-m", "uv", "--quiet", "--no-config")
 AWAY = {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": ""}
 
 
-SECONDS = 120
-
-
 def run(*command: str | Path, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end, with none of this process's settings, and says what it said."""
     return subprocess.run(  # noqa: S603 - our own commands
@@ -29,7 +26,7 @@ def run(*command: str | Path, cwd: Path | None = None, **variables: str) -> subp
         env=environment(**AWAY, **variables),
         capture_output=True,
         text=True,
-        timeout=SECONDS,
+        timeout=120,
         check=False,
         stdin=subprocess.DEVNULL,
     )

@@ -1,5 +1,8 @@
 """The wheel and the sdist: what is in them, and that each ends in a server that answers."""
 
+import hashlib
+import re
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Sequence
@@ -93,3 +96,24 @@ async def test_what_was_installed_serves_answers_and_stops(
     assert answer.structured_content["store"]["stores"] == ["Seattle"]
     assert code == 0, "".join(server.errors)
     assert not (data_dir / ".s.PGSQL.5432").exists(), "PostgreSQL runs on"
+
+
+@pytest.mark.parametrize("processor", ["x86_64", "aarch64"])
+def test_the_image_needs_no_compiler(wheel: Path, folder: Path, processor: str) -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    (python,) = re.findall(r"^FROM python:(\d+\.\d+)-slim", dockerfile, re.MULTILINE)
+    (extras,) = re.findall(r"^ARG EXTRAS=(\S+)", dockerfile, re.MULTILINE)
+    wanted = f"zava[{extras}] @ {wheel.as_uri()}#sha256={hashlib.sha256(wheel.read_bytes()).hexdigest()}"
+    target = (
+        "--python-version",
+        python,
+        "--python-platform",
+        f"{processor}-unknown-linux-gnu",
+        "--target",
+        folder / "no",
+    )
+    must(
+        *(*UV, "pip", "install", "--python", sys.executable, "--dry-run", *target),
+        *("--only-binary", ":all:", "--require-hashes", "--constraints", LOCK, wanted),
+        cwd=folder,
+    )

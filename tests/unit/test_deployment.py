@@ -16,6 +16,7 @@ from check_jsonschema.builtin_schemas import get_builtin_schema
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from tests.unit.test_documents import settings_of
+from zava.__main__ import app
 from zava.adapters.web.health import health_routes
 from zava.commands.exposure import check_exposure
 from zava.settings import HttpSettings, Settings
@@ -292,7 +293,37 @@ def test_kubernetes_holds_no_secret_itself() -> None:
     assert "password=" not in (ROOT / "kubernetes.yaml").read_text(encoding="utf-8")
 
 
-# Settings of all of them
+# Commands and settings of all of them
+
+
+def documented(start: str) -> list[list[str]]:
+    """What follows on a line of a command block that begins so."""
+    text = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line.strip() for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    return [shlex.split(line.removeprefix(start), comments=True) for line in lines if line.startswith(start)]
+
+
+def commands() -> list[list[str]]:
+    """Every command of Zava's that is run in a container."""
+    (script,) = COMPOSE["services"]["token"]["command"]
+    written = [shlex.split(line.removeprefix("exec ").partition(" >&2")[0]) for line in script.splitlines()]
+    assert all(words[0] == "zava" for words in written)
+    return [
+        COMPOSE["services"]["init"]["command"],
+        *(words[1:] for words in written),
+        *(pod["containers"][0]["args"] for pod in pods()),
+        json.loads(said("CMD")[-1]),
+        *documented("docker compose run --rm administrator "),
+        *documented("zava "),
+        *(words[words.index("zava:0.1.0") + 1 :] for words in documented("docker run --rm ")),
+    ]
+
+
+def test_containers_run_commands_that_there_are() -> None:
+    names = {" ".join(command[:2]) for command in commands()}
+    assert {"init --folder", "principals add", "token create", "db migrate", "db seed", "embed", "serve"} <= names
+    for command in commands():
+        app.parse_args(command, exit_on_error=False, print_error=False)
 
 
 ENVIRONMENTS = {

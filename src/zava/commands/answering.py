@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import uvicorn
+import uvloop
 
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.audit_trail import AuditWriter
@@ -64,7 +65,8 @@ def answer_http(settings: Settings, database: Database, entrance: Entrance) -> N
     """Answers over HTTP until a signal comes; says so when all is ready."""
     with telemetry_of(settings, database.access) as telemetry:
         container = new_container(settings, database.access, database.principals(), telemetry=telemetry)
-        asyncio.run(_answer_http(container, database, entrance))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_answer_http(container, database, entrance))
 
 
 def answer_stdio(settings: Settings, database: Database, token: str | None) -> None:
@@ -96,7 +98,9 @@ def telemetry_of(settings: Settings, access: DatabaseAccess) -> AbstractContextM
 async def _answer_http(container: Container, database: Database, entrance: Entrance) -> None:
     async with _ready(container, database, first=entrance.first):
         settings = container.settings()
-        app = http_app(container.server(), container.identity(), settings.http, container.requests())
+        app = http_app(
+            container.server(), container.identity(), settings.http, container.requests(), container.direct_tools()
+        )
         app.router.routes.extend(health_routes(container.checks()))
         # The page lets anybody be anybody, so it is the sample shop's alone.
         if database.embedded:

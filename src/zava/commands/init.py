@@ -19,7 +19,8 @@ from zava.core.errors import SetupError
 from zava.settings import DatabaseSettings, Settings
 
 # What the connection strings of administrator and server have in common.
-SHARED = ("host", "hostaddr", "port", "dbname", "sslmode", "sslrootcert", "channel_binding", "target_session_attrs")
+# Not hostaddr: psycopg has looked it up, and a server has to do so itself, since it may change.
+SHARED = ("host", "port", "dbname", "sslmode", "sslrootcert", "channel_binding", "target_session_attrs")
 
 NO_WAY_IN = """{refusal}
 If there is no such database yet, an administrator makes it, and a login that may prepare it:
@@ -45,7 +46,7 @@ Next, in this shell:
   zava principals add ada --name 'Ada Park' --role head_office
   export ZAVA_TOKEN=$(zava token create --principal ada)
   zava client vscode                # what to paste into a client; zava client --help names others
-  unset ZAVA_DATABASE__ADMIN_DSN    # a server does without an administrator
+  unset ZAVA_DATABASE__ADMIN_DSN{also}    # a server does without an administrator
   zava serve
 """
 
@@ -117,6 +118,10 @@ def initialise(settings: Settings, dsn: str | None, folder: Path | None, *, new_
         SetupError: the database is somebody else's, or the administrator lacks rights; the message has the SQL.
     """
     admin_dsn = _administrator_dsn(settings, dsn)
+    # For the server's logins it would count before their password file.
+    password = os.environ.pop("PGPASSWORD", None)
+    if password is not None:
+        admin_dsn = make_conninfo(admin_dsn, **{"password": password} | conninfo_to_dict(admin_dsn))
     files = ServerFiles((folder or default_folder()).expanduser().absolute())
     try:
         with connect(admin_dsn, "an administrator"):
@@ -143,6 +148,7 @@ def initialise(settings: Settings, dsn: str | None, folder: Path | None, *, new_
                 folder=files.folder,
                 environment=shlex.quote(str(files.environment)),
                 administrator="" if dsn is None else _export_administrator(dsn),
+                also=" PGPASSWORD" if password is not None else "",
             )
         )
     return code

@@ -57,7 +57,10 @@ class SalesRepository(Protocol):
     async def store_performance(
         self, principal: Principal, stores: Sequence[UUID], period: Period
     ) -> PerformanceFigures:
-        """The figures of these stores together; a store the principal does not see adds nothing."""
+        """The figures of these stores together; a store the principal does not see adds nothing.
+
+        Stock at risk is looked for when the period is recent.
+        """
         ...
 
     async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:

@@ -148,7 +148,7 @@ class ShopFile(ImportFile):
 
     def _checked(self, after: int) -> Iterator[tuple[int, Row | Rejection]]:
         """Each row after this line, as it goes into the shop, or why it does not."""
-        check = _Check(self.model, self.columns, spreadsheet=self.path.suffix == CSV)
+        check = Check(self.model, self.columns, spreadsheet=self.path.suffix == CSV)
         if self.path.suffix != CSV:
             for record in self.records():
                 if record.line > after:
@@ -235,7 +235,7 @@ class ShopFile(ImportFile):
             raise SetupError(f"{self.path} cannot be read: {error.strerror}.") from None
 
 
-class _Check:
+class Check:
     """Makes a row of a record, or a rejection."""
 
     def __init__(self, model: type[RowModel], columns: Columns, *, spreadsheet: bool) -> None:

@@ -6,8 +6,8 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar, get_type_hints
@@ -272,10 +272,9 @@ class Pipeline:
             self._fairness.rate.take(principal)
             checked = spec.check(arguments)
             check_scope(caller, spec.name, spec.scope_of(principal, checked))
-            async with self._time_limit():
-                with cancelled_on_disconnect(), reported(self._report, self._report_every), self._within(spec.name):
-                    answer = await spec.answer(principal, checked, self._fairness)
-            return replace(answer, link=self._link(principal, spec.name, arguments, answer.result))
+            answer = await self._in_time(spec, principal, checked)
+            link = self._link(principal, spec.name, arguments, answer.result)
+            return replace(answer, link=link) if link else answer
         except asyncio.CancelledError:
             _log_cancelled(spec, asking)
             raise
@@ -328,13 +327,13 @@ class Pipeline:
             observe(call)
         return outcome
 
-    @asynccontextmanager
-    async def _time_limit(self) -> AsyncIterator[None]:
+    async def _in_time(self, spec: ToolSpec[Any], principal: Principal, arguments: Mapping[str, Any]) -> Answer[Any]:
         """The backstop of every call. A TimeoutError of the tool's own is a fault like any other."""
         limit = asyncio.timeout(self._timeout)
         try:
             async with limit:
-                yield
+                with cancelled_on_disconnect(), reported(self._report, self._report_every), self._within(spec.name):
+                    return await spec.answer(principal, arguments, self._fairness)
         except TimeoutError:
             if not limit.expired():
                 raise

@@ -1,7 +1,9 @@
 """One span and one measurement of every request of a client, as part of the client's own trace."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -42,6 +44,17 @@ PROMPT = "prompts/get"
 RequestObserver: TypeAlias = Callable[[float, str, str | None, str | None, str | None], None]
 
 
+@dataclass(slots=True)
+class WatchedRequest:
+    """A request that is being handled.
+
+    Attributes:
+        error: its code, when it ends in one.
+    """
+
+    error: str | None = None
+
+
 class ServerSpans:
     """Surrounds whatever handles a request. Of what the client sends it keeps only names that are known here.
 
@@ -68,39 +81,53 @@ class ServerSpans:
         # Nobody waits for an answer to a notification.
         if request.request_id is None:
             return await call_next(request)
-        method = request.method if request.method in METHODS else OTHER
-        tool = _known(request, self._tools) if method == TOOL else None
-        prompt = _known(request, self._prompts) if method == PROMPT else None
-        name = tool or prompt
-        error: str | None = None
+        name = (request.params or {}).get("name")
+        headers = request.request.headers if request.request is not None else None
+        with self.around(request.method, name, (request.meta, headers)) as watched:
+            result = await call_next(request)
+            watched.error = _error_of(result)
+        return result
+
+    @contextmanager
+    def around(
+        self, method: str, name: object, carriers: Sequence[Mapping[str, Any] | None]
+    ) -> Iterator[WatchedRequest]:
+        """Surrounds the handling of a request.
+
+        Args:
+            method: as the client says.
+            name: of a tool or prompt, or whatever the client says in its place.
+            carriers: what may name the client's trace; the first that does counts.
+        """
+        method = method if method in METHODS else OTHER
+        tool = _known(name, self._tools) if method == TOOL else None
+        prompt = _known(name, self._prompts) if method == PROMPT else None
+        watched = WatchedRequest()
         started = time.monotonic()
         span = self._tracer.start_span(
-            f"{method} {name}" if name else method,
-            context=_parent(request),
+            f"{method} {tool or prompt}" if tool or prompt else method,
+            context=_parent(carriers),
             kind=SpanKind.SERVER,
             attributes=_attributes(method, tool, prompt),
         )
         # The library's own way of making it the current one takes twice as long.
         token = attach(trace.set_span_in_context(span))
         try:
-            result = await call_next(request)
-            error = _error_of(result)
+            yield watched
         except BaseException as failure:
-            error = _error_type(failure)
+            watched.error = _error_type(failure)
             raise
         finally:
             detach(token)
-            if error:
-                span.set_attribute("error.type", error)
+            if watched.error:
+                span.set_attribute("error.type", watched.error)
                 span.set_status(StatusCode.ERROR)
             span.end()
-            self._observe(time.monotonic() - started, method, tool, prompt, error)
-        return result
+            self._observe(time.monotonic() - started, method, tool, prompt, watched.error)
 
 
-def _known(request: ServerRequestContext[Any, Any], names: Collection[str]) -> str | None:
-    """What the request names, if there is such a thing."""
-    name = (request.params or {}).get("name")
+def _known(name: object, names: Collection[str]) -> str | None:
+    """The name, if there is such a thing."""
     return name if isinstance(name, str) and name in names else None
 
 
@@ -117,10 +144,9 @@ def _attributes(method: str, tool: str | None, prompt: str | None) -> dict[str, 
     return attributes
 
 
-def _parent(request: ServerRequestContext[Any, Any]) -> Context | None:
+def _parent(carriers: Sequence[Mapping[str, Any] | None]) -> Context | None:
     """The caller's span: what the message says of it, or else what the HTTP request does."""
-    headers = request.request.headers if request.request is not None else None
-    for carrier in (request.meta, headers):
+    for carrier in carriers:
         if carrier and "traceparent" in carrier:
             context = propagate.extract(_texts(carrier), context=Context())
             if trace.get_current_span(context).get_span_context().is_valid:

@@ -19,7 +19,7 @@ from psycopg.rows import scalar_row
 
 from zava.adapters.postgres.client_programs import ClientProgramError, ClientPrograms
 from zava.adapters.postgres.migrate import OWNERS, applied_steps, as_owners, create_roles, migrate
-from zava.adapters.postgres.preparation import contents
+from zava.adapters.postgres.preparation import contents, examine_administrator
 from zava.core.errors import SetupError
 
 Connection = psycopg.Connection[Any]
@@ -115,9 +115,11 @@ def restore(connection: Connection, dsn: str, programs: ClientPrograms, path: Pa
         path: what back_up() has written.
 
     Raises:
+        SetupError: the administrator lacks rights.
         BackupError: the database is not empty, or the file does not fit it.
         ClientProgramError: pg_restore failed.
     """
+    examine_administrator(connection)
     found = contents(connection)
     if found:
         more = f" and {len(found) - MOST_FOUND} more" if len(found) > MOST_FOUND else ""

@@ -96,7 +96,11 @@ class Exchange:
                 self._known[statement] = name
         for result in results:
             if result.status == ExecStatus.FATAL_ERROR:
-                raise error_from_result(result, encoding=self._connection.info.encoding)
+                error = error_from_result(result, encoding=self._connection.info.encoding)
+                if isinstance(error, psycopg.errors.FeatureNotSupported):
+                    # "cached plan must not change result type": a migration has changed what a parsed query returns.
+                    self._known.clear()
+                raise error
         return [result for place, result in enumerate(results) if place not in self._parses]
 
     def _execute(

@@ -87,8 +87,8 @@ def examine_administrator(connection: Connection) -> Administrator:
     if missing := found.missing_rights():
         statements = "\n".join(f"  {statement.as_string(connection)}" for statement in missing)
         raise SetupError(
-            f"{found.administrator} may not prepare the database {found.database}. A superuser runs this once, or "
-            f"runs `zava init` in their place:\n{statements}"
+            f"{found.administrator} may not prepare the database {found.database}. A superuser runs this once, or the "
+            f"same command in their place:\n{statements}"
         )
     return found
 

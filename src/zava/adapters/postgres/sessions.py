@@ -51,6 +51,13 @@ OPEN: LiteralString = """
 """
 
 
+# Questions of ours fail so when a migration is done while they run. The next transaction sees all of it.
+SCHEMA_CHANGED = (
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedTable,
+)
+
 _back_off = wait_exponential_jitter(multiplier=0.1, max=2, jitter=0.1)
 
 
@@ -127,9 +134,14 @@ class PrincipalSessions:
         queries = tuple(question.sql for question in questions)
         try:
             with observed(self.observers, principal, name, queries, parameters) as found:
-                answers = await self.converse(
-                    principal, lambda connection, token: self._ask_once(connection, token, parameters, questions)
-                )
+
+                async def once(connection: psycopg.AsyncConnection[Any], token: str) -> Answers:
+                    return await self._ask_once(connection, token, parameters, questions)
+
+                try:
+                    answers = await self.converse(principal, once)
+                except SCHEMA_CHANGED:
+                    answers = await self.converse(principal, once)
                 found.rows = answers.count
                 return answers
         except psycopg.Error as error:
@@ -214,7 +226,12 @@ class PrincipalSessions:
         async with self._pool.connection() as connection:
             self._at_work += 1
             try:
-                return await conversation(connection)
+                try:
+                    return await conversation(connection)
+                except psycopg.errors.FeatureNotSupported:
+                    # A query that this connection had parsed before a migration, and forgets with that.
+                    await connection.rollback()
+                    return await conversation(connection)
             finally:
                 self._at_work -= 1
                 if connection.info.transaction_status not in (

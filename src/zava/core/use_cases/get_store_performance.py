@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 
 from zava.core.errors import AuthorizationError, NotFoundError, ValidationError
@@ -14,8 +14,6 @@ from zava.core.ports import SalesRepository, StoreDirectory
 
 LONGEST_STORE_NAME = 100
 STORES_LISTED = 20
-# Stock is known as of now: it is told of periods no older than last month is on its last day.
-RECENT = timedelta(days=31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,7 @@ class GetStorePerformance:
                 figures,
                 # The hours of today so far, beside a whole day, would only say that it is early.
                 compared=days.previous is not None and days.elapsed.first_day < days.today,
-                recent=days.ends_on >= days.today - RECENT,
+                recent=days.recent,
                 currency=business.currency,
             ),
         )
