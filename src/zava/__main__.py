@@ -528,7 +528,7 @@ def _settings(**groups: dict[str, Any]) -> Settings:
     }
     unknown = sorted(name for name in os.environ if name.startswith("ZAVA_") and not _is_setting(name))
     if unknown:
-        raise SetupError(f"there are no such settings: {', '.join(unknown)}; docs/settings.md lists them all")
+        raise SetupError(f"there are no such settings: {', '.join(unknown)}; docs/reference/settings.md lists them all")
     try:
         settings = Settings(**given)
     except SettingsError as error:
@@ -543,7 +543,7 @@ def _said(problem: ErrorDetails) -> str:
     """What pydantic says of a setting, in words for those who have never heard of pydantic."""
     name = f"ZAVA_{'__'.join(map(str, problem['loc'])).upper()}"
     if problem["type"] == "extra_forbidden":
-        return f"{name}: there is no such setting; docs/settings.md lists them all"
+        return f"{name}: there is no such setting; docs/reference/settings.md lists them all"
     said = problem["msg"].removeprefix("Value error, ")
     # What is said of several settings names them.
     return said if said.startswith("ZAVA_") else f"{name}: {said}"
