@@ -65,9 +65,9 @@ figures: $(SETUP)
 isolation-pgbouncer: $(SETUP)
 	@ISOLATION=long $(BIN)/python -m pytest -q -rP tests/isolation/test_pgbouncer.py
 
-# What if parts fail? PostgreSQL is killed, connections are cut, the server is stopped under load. FAULTS=long: all of it.
+# What if parts fail? PostgreSQL is killed, connections are cut, the server is stopped under load. FAULTS=short: a minute.
 faults: $(SETUP)
-	@FAULTS=long $(BIN)/python -m pytest -q tests/faults
+	@FAULTS=$(or $(FAULTS),long) $(BIN)/python -m pytest -q tests/faults
 
 # Ten thousand calls, after which memory, files and connections are what they were.
 soak: $(SETUP)
