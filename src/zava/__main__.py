@@ -51,18 +51,20 @@ RowsFile = Annotated[Path | None, Parameter(help="Its name ends in .csv or .json
 
 
 @app.command
-def serve(
+def serve(  # noqa: PLR0913 - options of the command line
     *,
     transport: Annotated[Literal["http", "stdio"], Parameter(help="How clients connect.")] = "http",
     host: Annotated[str | None, Parameter(help="Address to listen on.")] = None,
     port: Annotated[int | None, Parameter(help="Port to listen on.")] = None,
+    workers: Annotated[int | None, Parameter(help="Processes that answer.")] = None,
     data_dir: DataDir = None,
     scale: Scale = None,
 ) -> None:
     """Serve MCP clients; without ZAVA_DATABASE__DSN, from a sample shop on an embedded PostgreSQL."""
     from zava.commands.serve import serve_http, serve_stdio
 
-    settings = _settings(http={"host": host, "port": port}, embedded={"data_dir": data_dir, "scale": scale})
+    http = {"host": host, "port": port, "workers": workers}
+    settings = _settings(http=http, embedded={"data_dir": data_dir, "scale": scale})
     if transport == "http":
         serve_http(settings)
     else:

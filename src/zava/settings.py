@@ -125,7 +125,8 @@ class DatabaseSettings(BaseModel):
         ),
     ] = None
     replica_lag: Annotated[
-        Seconds, Field(description="Seconds by which a standby that is asked may be behind the primary.")
+        Seconds,
+        Field(description="Seconds by which a standby may be behind the primary, and be asked all the same."),
     ] = 5
     rollup_interval: Annotated[
         Seconds, Field(description="Seconds between two looks for days that have to be summed anew.")
@@ -147,6 +148,14 @@ class DatabaseSettings(BaseModel):
     ] = "none"
     pool_min_size: Annotated[int, Field(ge=0, description="Connections kept open.")] = 2
     pool_max_size: Annotated[PositiveInt, Field(description="Connections at most.")] = 10
+    max_connections: Annotated[
+        int | None,
+        Field(
+            ge=4,
+            description="Connections that the pools of all workers share. Otherwise what the database allows "
+            "(`max_connections` less what it reserves), less 5 for commands; through a pooler there is no bound.",
+        ),
+    ] = None
     pool_timeout: Annotated[
         Seconds, Field(description="Seconds to wait for a free connection. After that the caller is told to try again.")
     ] = 5
@@ -215,8 +224,8 @@ class LimitSettings(BaseModel):
         PositiveInt | None,
         Field(
             description="Queries of callers' own and files under way at once, for everybody together. Otherwise half "
-            "as many as there are processors, and at least 1. Where there are several, one of them is "
-            "left to others."
+            "as many as there are processors, shared by all workers, and at least 1. Where there are several, one of "
+            "them is left to others."
         ),
     ] = None
     queue: Annotated[
@@ -451,6 +460,12 @@ class HttpSettings(BaseModel):
         ),
     ] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on. Option: `--port`.")] = 8000
+    workers: Annotated[
+        int,
+        Field(
+            ge=1, le=64, description="Processes that answer, on one port. Over stdio it is one. Option: `--workers`."
+        ),
+    ] = 1
     public_url: Annotated[
         Origin | None,
         Field(
