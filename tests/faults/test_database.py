@@ -104,20 +104,21 @@ def test_a_disk_without_room_for_temporary_files_is_told(serve: Serve, database:
     """PostgreSQL's own limit stands for a full disk: it tells both as of class 53."""
     served = serve()
     token, right = next(iter(served.right.items()))
+    question = {"metrics": ["customers"], "period": "2021-01-01..2025-12-31", "group_by": ["product"]}
     with closing(Asker(served.url, token)) as asker, database.administrator() as connection:
         connection.execute("ALTER ROLE zava_app IN DATABASE zava SET temp_file_limit = '0'")
         connection.execute("ALTER ROLE zava_app IN DATABASE zava SET work_mem = '64kB'")
         try:
             # New connections begin with these settings.
             proxy.cut()
-            without_room = asker.outcome(right)
+            without_room = asker.ask("analyze_sales", question)
         finally:
             connection.execute("ALTER ROLE zava_app IN DATABASE zava SET temp_file_limit = '1GB'")
             connection.execute("ALTER ROLE zava_app IN DATABASE zava SET work_mem = '4MB'")
             proxy.cut()
-        assert without_room.what == "UNAVAILABLE", without_room
-        assert without_room.retryable
-        assert "run out of memory or disk" in without_room.text
+        assert without_room["_meta"]["zava/error"] == {"code": "UNAVAILABLE", "retryable": True}, without_room
+        assert "run out of memory or disk" in without_room["content"][0]["text"]
+        assert not asker.ask("analyze_sales", question).get("isError")
         assert asker.outcome(right).what == RIGHT
 
 
