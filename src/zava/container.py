@@ -24,10 +24,11 @@ from zava.adapters.mcp.coverage import coverage
 from zava.adapters.mcp.csv_files import CsvFiles
 from zava.adapters.mcp.identity import AuthorizationServer, DirectoryCallers, KnownTokens
 from zava.adapters.mcp.json_web_tokens import JsonWebTokens, TokenRules
-from zava.adapters.mcp.pipeline import Audit, Pipeline, ToolSpec, unaudited
+from zava.adapters.mcp.pipeline import Audit, Pipeline, Remember, ToolSpec, unaudited, unremembered
 from zava.adapters.mcp.prompts import prompt_specs
 from zava.adapters.mcp.questions import SignedQuestions
 from zava.adapters.mcp.recent_principals import RecentPrincipals
+from zava.adapters.mcp.remembered import RememberedAnswers
 from zava.adapters.mcp.resources import RetailResources
 from zava.adapters.mcp.server import build_server
 from zava.adapters.mcp.server_spans import ServerSpans
@@ -50,9 +51,11 @@ from zava.adapters.postgres.sales import PostgresSalesRepository
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
+from zava.adapters.postgres.shop_versions import PostgresShopVersions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory, SeenStores
 from zava.adapters.telemetry.telemetry import Telemetry
 from zava.adapters.web.health import DEGRADED, HEALTHY, UNHEALTHY, Check
+from zava.core.answer_cache import AnswerCache, KeptAnswers
 from zava.core.fairness import Fairness, Rate, Requests, Work
 from zava.core.model import MOST_FILE_ROWS, EmbeddingModel, Principal
 from zava.core.performance import PerformanceMonitor
@@ -84,6 +87,9 @@ SANDBOX_ATTEMPTS = 2
 
 # Where more of the room for audited calls is taken, they have waited for long.
 AUDIT_BACKLOG = 0.5
+
+# Those of ten thousand principals.
+MOST_RIGHTS_BYTES = 4 * 2**20
 
 # A file takes 150 MB while it is made, and one of nested JSON 600 MB.
 FILES_IN_ALL = 4
@@ -233,6 +239,20 @@ def _spool(access: DatabaseAccess, spool: AuditSpool) -> AuditSpool | None:
 
 def _if_enabled(enabled: bool, query: ExecuteSalesQuery) -> ExecuteSalesQuery | None:  # noqa: FBT001
     return query if enabled else None
+
+
+def _kept_answers(settings: Settings, providers: Sequence[EmbeddingProvider]) -> KeptAnswers:
+    server = (
+        VERSION,
+        *(str(provider.model) for provider in providers),
+        settings.search.model_dump_json(),
+        settings.comparison.model_dump_json(),
+    )
+    return KeptAnswers(server, settings.cache.seconds)
+
+
+def _remember(enabled: bool, remembered: RememberedAnswers) -> Remember:  # noqa: FBT001
+    return remembered if enabled else unremembered
 
 
 def _state(inspect: Callable[[], Awaitable[None]], otherwise: str) -> Check:
@@ -478,6 +498,18 @@ class Container(containers.DeclarativeContainer):
     )
     completions = providers.Singleton(RetailCompletions, directory, products, catalog)
 
+    shop_versions = providers.Singleton(
+        PostgresShopVersions, access.provided.dsn, sessions, settings.provided.database.application_name
+    )
+    answer_cache = providers.Singleton(
+        AnswerCache,
+        telemetry.provided.cache.call(providers.Singleton(InMemoryCache, settings.provided.cache.max_bytes), "answers"),
+        rights=providers.Singleton(InMemoryCache, MOST_RIGHTS_BYTES),
+        versions=shop_versions,
+        policy=providers.Callable(_kept_answers, settings, embedding_providers),
+        now=now,
+    )
+
     requests = providers.Singleton(_requests, settings)
     fairness = providers.Singleton(_fairness, settings)
     pipeline = providers.Singleton(
@@ -489,6 +521,9 @@ class Container(containers.DeclarativeContainer):
         cover=providers.Object(coverage),
         fairness=fairness,
         within=telemetry.provided.within,
+        remember=providers.Callable(
+            _remember, settings.provided.cache.enabled, providers.Singleton(RememberedAnswers, answer_cache)
+        ),
         audit=providers.Callable(_audit, access, audit_trail),
         observers=call_observers,
     )

@@ -327,6 +327,18 @@ class ComparisonSettings(BaseModel):
     least_stores: Annotated[int, Field(ge=3, description="Shops that are compared for it at least.")] = 5
 
 
+class CacheSettings(BaseModel):
+    """ZAVA_CACHE__…: answers that are given again for as long as they are true."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: Annotated[bool, Field(description="Whether answers are kept.")] = True
+    seconds: Annotated[Seconds, Field(description="Seconds for which an answer is kept at most.")] = 300
+    max_bytes: Annotated[
+        int, Field(ge=1_000_000, description="Bytes of the answers that a server process keeps in its memory.")
+    ] = 33_554_432
+
+
 class HttpSettings(BaseModel):
     """ZAVA_HTTP__…: where MCP clients connect."""
 
@@ -457,6 +469,7 @@ class Settings(BaseSettings):
     embedding: EmbeddingSettings = EmbeddingSettings()
     search: SearchSettings = SearchSettings()
     comparison: ComparisonSettings = ComparisonSettings()
+    cache: CacheSettings = CacheSettings()
     http: HttpSettings = HttpSettings()
     auth: AuthSettings = AuthSettings()
     log: LogSettings = LogSettings()

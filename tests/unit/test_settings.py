@@ -7,6 +7,7 @@ from pydantic import BaseModel, HttpUrl, SecretStr, ValidationError
 
 from zava.settings import (
     AuthSettings,
+    CacheSettings,
     ComparisonSettings,
     DatabaseSettings,
     EmbeddedSettings,
@@ -259,6 +260,7 @@ def test_settings_cannot_be_changed_once_they_are_read(group: str, setting: str)
         EmbeddingSettings,
         SearchSettings,
         ComparisonSettings,
+        CacheSettings,
         HttpSettings,
         AuthSettings,
         LogSettings,
@@ -278,6 +280,7 @@ def test_every_setting_and_every_group_says_what_it_is_for(group: type[BaseModel
             "embedding",
             "search",
             "comparison",
+            "cache",
             "http",
             "auth",
             "log",

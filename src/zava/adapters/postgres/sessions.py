@@ -23,8 +23,9 @@ from zava.adapters.postgres.exchange import Exchange, rows_of
 from zava.adapters.postgres.observed import observed
 from zava.adapters.postgres.sql import load
 from zava.core.errors import BusyError, UnavailableError
-from zava.core.model import Principal
+from zava.core.model import Principal, Snapshot
 from zava.core.observations import QueryObserver
+from zava.core.readings import reading_under_way
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,9 @@ class Question(Generic[Row]):
         return cls(name, load(name), row)
 
 
+SNAPSHOT = Question.load("snapshot", Snapshot)
+
+
 class Answers:
     """The rows of each question that was asked together."""
 
@@ -74,11 +78,6 @@ class Answers:
 
     def __getitem__(self, question: Question[Row]) -> list[Row]:
         return cast("list[Row]", self._rows[question])
-
-    @property
-    def count(self) -> int:
-        """All rows of them."""
-        return sum(map(len, self._rows.values()))
 
 
 class PrincipalSessions:
@@ -120,10 +119,14 @@ class PrincipalSessions:
         queries = tuple(question.sql for question in questions)
         try:
             with observed(self.observers, principal, name, queries, parameters) as found:
+                reading = reading_under_way.get()
+                asked = (*questions, SNAPSHOT) if reading else questions
                 answers = await self.converse(
-                    principal, lambda connection, token: self._ask_once(connection, token, parameters, questions)
+                    principal, lambda connection, token: self._ask_once(connection, token, parameters, asked)
                 )
-                found.rows = answers.count
+                if reading:
+                    reading.snapshots += answers[SNAPSHOT]
+                found.rows = sum(len(answers[question]) for question in questions)
                 return answers
         except psycopg.Error as error:
             raise translate(error) from error

@@ -1,0 +1,57 @@
+"""Answers are given again for as long as the shop does not change, and to nobody who sees something else."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+from fastmcp import Client
+
+from tests.e2e.conftest import Server
+from tests.e2e.test_answers import as_owner
+
+MANAGER = "demo-store-seattle"
+NEIGHBOUR = "demo-store-tacoma"
+QUESTION = {"period": "2024-11"}
+# Twice as long as it takes at most until a server knows that the shop has changed.
+SOON = 1.0
+
+
+async def ask(server: Server, token: str, question: dict[str, Any]) -> dict[str, Any]:
+    async with Client(server.url, auth=token) as asking:
+        answer = await asking.call_tool("get_store_performance", question)
+    assert answer.structured_content is not None
+    return answer.structured_content
+
+
+async def ask_twice(server: Server, token: str, question: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    return await ask(server, token, question), await ask(server, token, question)
+
+
+async def test_the_same_question_has_the_same_answer_which_says_as_of_when_it_is(shop: Server) -> None:
+    first, second = await ask_twice(shop, MANAGER, QUESTION)
+    assert "cached" not in first
+    assert second.pop("cached") is True
+    assert datetime.fromisoformat(second.pop("as_of")).tzinfo is not None
+    assert second == first
+
+
+async def test_a_neighbour_gets_an_answer_of_their_own(shop: Server) -> None:
+    question = {"period": "2024-10"}
+    await ask_twice(shop, MANAGER, question)
+    theirs = await ask(shop, NEIGHBOUR, question)
+    assert "cached" not in theirs
+    assert theirs["store"]["name"] != "Seattle"
+
+
+async def test_an_answer_is_worked_out_anew_when_the_shop_has_changed(shop: Server) -> None:
+    question = {"period": "2024-09"}
+    (_, kept) = await ask_twice(shop, MANAGER, question)
+    with as_owner(shop.data_dir) as owner:
+        owner.execute(
+            "UPDATE retail.store_targets AS target SET revenue_target = revenue_target + 1 FROM retail.stores AS store"
+            " WHERE target.store_id = store.store_id AND store.name = 'Seattle' AND target.month = '2024-09-01'"
+        )
+    await asyncio.sleep(SOON)
+    anew = await ask(shop, MANAGER, question)
+    assert "cached" not in anew
+    assert anew["target"]["revenue_target"] == kept["target"]["revenue_target"] + 1
