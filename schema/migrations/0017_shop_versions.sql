@@ -25,20 +25,14 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     INSERT INTO access.changes (kind) VALUES (TG_ARGV[0]) ON CONFLICT DO NOTHING;
-    -- Every snapshot from now on sees the newest mark of those that are over for all; the marks before it say nothing more.
-    -- Under a stricter isolation taking away what somebody else takes away would be an error.
+    -- Who sees this mark needs none before it, and who does not sees those that this takes away.
+    -- Under a stricter isolation it would be an error to take away what somebody else has taken away.
     IF FOUND AND current_setting('transaction_isolation') = 'read committed' THEN
         DELETE FROM access.changes
         WHERE ctid = ANY (ARRAY(
             SELECT passed.ctid
             FROM access.changes AS passed
-            WHERE passed.kind = TG_ARGV[0] AND passed.changed_by < (
-                SELECT over.changed_by
-                FROM access.changes AS over
-                WHERE over.kind = TG_ARGV[0] AND over.changed_by < pg_snapshot_xmin(pg_current_snapshot())
-                ORDER BY over.changed_by DESC
-                LIMIT 1
-            )
+            WHERE passed.kind = TG_ARGV[0] AND passed.changed_by < pg_current_xact_id()
             FOR UPDATE SKIP LOCKED
         ));
     END IF;

@@ -67,7 +67,8 @@ class Ingredients:
 
     Attributes:
         rights: role, stores and grants, as the database sees them.
-        today: in the time zone of the business; no answer depends on the hour.
+        time_zone: of the business.
+        today: in that time zone; no answer depends on the hour.
     """
 
     server: tuple[str, ...]
@@ -75,6 +76,7 @@ class Ingredients:
     policy_version: str
     rights: str
     scopes: frozenset[str]
+    time_zone: str
     today: date
     question: str
     arguments: Mapping[str, Any]
@@ -89,6 +91,7 @@ class Ingredients:
                 self.policy_version,
                 self.rights,
                 sorted(self.scopes),
+                self.time_zone,
                 self.today.isoformat(),
                 self.question,
                 self.arguments,
@@ -161,7 +164,8 @@ class AnswerCache:
             policy_version=policy_version,
             rights=rights,
             scopes=asked.scopes,
-            today=self._today(latest),
+            time_zone=latest.time_zone,
+            today=_day_of(self._now(), latest.time_zone),
             question=asked.question,
             arguments=asked.arguments,
         )
@@ -200,13 +204,10 @@ class AnswerCache:
         policies = {(seen.policy_version, seen.rights) for seen in reading.snapshots}
         is_of_rights = policies == {(expected.policy_version, expected.rights)}
         is_of_data = {seen.data_version for seen in reading.snapshots} == {expected.data_version}
-        # Begun before midnight, it may be of either day.
-        is_of_today = self._latest is not None and self._today(self._latest) == expected.today
-        if not (is_of_rights and is_of_data and is_of_today) or reading.is_makeshift:
+        # Around midnight it may be of either day: by this clock when it is done, by the database's while it is read.
+        days = {_day_of(moment, expected.time_zone) for moment in (self._now(), *(s.as_of for s in reading.snapshots))}
+        if not (is_of_rights and is_of_data and days == {expected.today}) or reading.is_makeshift:
             raise _UnkeptError(value, is_shared=is_of_rights and not reading.is_makeshift)
-
-    def _today(self, latest: ShopVersion) -> date:
-        return self._now().astimezone(ZoneInfo(latest.time_zone)).date()
 
     async def _rights_of(self, principal: Principal, policy_version: str) -> str | None:
         """None while the policies change."""
@@ -223,6 +224,10 @@ class AnswerCache:
             return (await self._rights.get_or_compute(key, ask)).decode()
         except _UnkeptError:
             return None
+
+
+def _day_of(moment: datetime, time_zone: str) -> date:
+    return moment.astimezone(ZoneInfo(time_zone)).date()
 
 
 class _UnkeptError(Exception):
