@@ -149,26 +149,32 @@ def test_changes_under_any_isolation_hinder_nobody(tiny_copy: TestDatabase, read
 
 
 def test_marks_do_not_pile_up(writer: Connection) -> None:
-    for _ in range(30):
+    for _ in range(1_500):
         sell(writer)
         writer.commit()
-    assert writer.execute(MARKS).fetchone() in [(1,), (2,)]
+    (marks,) = writer.execute(MARKS).fetchone() or (None,)
+    assert marks < 1_000
 
 
-def test_marks_of_another_cluster_do_not_hide_changes(writer: Connection, reader: Connection) -> None:
+def test_marks_of_another_cluster_do_not_hide_changes(
+    writer: Connection, other: Connection, reader: Connection
+) -> None:
     """A dump holds marks, and where it is restored the numbers of transactions are lower."""
-    (following,) = writer.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone() or (0,)
-    # One far ahead, and those of the very next transactions.
-    for number in (2**40, *range(following, following + 8)):
-        writer.execute("INSERT INTO access.changes VALUES ('data', %s::text::xid8)", [number])
-    writer.commit()
     seen = [version(reader)]
-    for _ in range(8):
+    for _ in range(4):
+        (own,) = writer.execute("SELECT pg_current_xact_id()::text::bigint").fetchone() or (0,)
+        # One far ahead, and that of the very next transaction.
+        for number in (2**40, own + 1):
+            writer.execute(
+                "INSERT INTO access.changes VALUES ('data', %s::text::xid8) ON CONFLICT DO NOTHING", [number]
+            )
+        writer.commit()
         sell(writer)
-        under_way = version(reader)
+        begin(other)
+        other.commit()
+        seen.append(version(reader))
         writer.commit()
         seen.append(version(reader))
-        assert seen[-1] != under_way
     writer.execute("DELETE FROM access.changes WHERE changed_by = '1099511627776'::xid8")
     writer.commit()
     assert len(set(seen)) == len(seen)
