@@ -97,7 +97,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION access.my_rights() IS 'The same for all who have the same role, stores and grants.';
-GRANT EXECUTE ON FUNCTION access.my_rights() TO zava_reader;
+GRANT EXECUTE ON FUNCTION access.my_rights() TO zava_app, zava_reader;
 
 DO $$
 DECLARE

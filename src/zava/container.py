@@ -24,7 +24,7 @@ from zava.adapters.mcp.coverage import coverage
 from zava.adapters.mcp.csv_files import CsvFiles
 from zava.adapters.mcp.identity import AuthorizationServer, DirectoryCallers, KnownTokens
 from zava.adapters.mcp.json_web_tokens import JsonWebTokens, TokenRules
-from zava.adapters.mcp.pipeline import Audit, Pipeline, Remember, ToolSpec, unaudited, unremembered
+from zava.adapters.mcp.pipeline import Audit, Pipeline, ToolSpec, unaudited, unremembered
 from zava.adapters.mcp.prompts import prompt_specs
 from zava.adapters.mcp.questions import SignedQuestions
 from zava.adapters.mcp.recent_principals import RecentPrincipals
@@ -56,6 +56,7 @@ from zava.adapters.postgres.store_directory import PostgresStoreDirectory, SeenS
 from zava.adapters.telemetry.telemetry import Telemetry
 from zava.adapters.web.health import DEGRADED, HEALTHY, UNHEALTHY, Check
 from zava.core.answer_cache import AnswerCache, KeptAnswers
+from zava.core.errors import SetupError
 from zava.core.fairness import Fairness, Rate, Requests, Work
 from zava.core.model import MOST_FILE_ROWS, EmbeddingModel, Principal
 from zava.core.performance import PerformanceMonitor
@@ -74,6 +75,7 @@ from zava.core.use_cases.semantic_search_products import SemanticSearchProducts
 from zava.settings import EmbeddingSettings, SandboxSettings, Settings, listed
 
 if TYPE_CHECKING:
+    from zava.adapters.cache.redis import RedisCache
     from zava.adapters.embeddings.openai import OpenAIEmbeddings
 
 VERSION = version("zava")
@@ -247,12 +249,27 @@ def _kept_answers(settings: Settings, providers: Sequence[EmbeddingProvider]) ->
         *(str(provider.model) for provider in providers),
         settings.search.model_dump_json(),
         settings.comparison.model_dump_json(),
+        settings.sandbox.model_dump_json(),
     )
-    return KeptAnswers(server, settings.cache.seconds)
+    return KeptAnswers(server, settings.cache.seconds, free_sql=settings.cache.free_sql)
 
 
-def _remember(enabled: bool, remembered: RememberedAnswers) -> Remember:  # noqa: FBT001
-    return remembered if enabled else unremembered
+def _kept(settings: Settings, key: ContextKey) -> "InMemoryCache | RedisCache":
+    """What keeps the answers: this process, or Redis for several."""
+    cache = settings.cache
+    if cache.url is None:
+        return InMemoryCache(cache.max_bytes)
+    try:
+        from zava.adapters.cache.redis import RedisCache, RedisServer  # noqa: PLC0415 - of an extra
+    except ModuleNotFoundError as error:
+        raise SetupError(f"ZAVA_CACHE__URL needs {error.name}, which is not installed: install zava[redis]") from error
+    password = cache.password.get_secret_value() if cache.password else None
+    server = RedisServer(cache.url, cache.username, password, str(cache.ca_file) if cache.ca_file else None)
+    return RedisCache(server.connect(), key.derive("kept answers"))
+
+
+def _memory(settings: Settings) -> str:
+    return "kept" if settings.cache.enabled else "none"
 
 
 def _state(inspect: Callable[[], Awaitable[None]], otherwise: str) -> Check:
@@ -521,8 +538,10 @@ class Container(containers.DeclarativeContainer):
         cover=providers.Object(coverage),
         fairness=fairness,
         within=telemetry.provided.within,
-        remember=providers.Callable(
-            _remember, settings.provided.cache.enabled, providers.Singleton(RememberedAnswers, answer_cache)
+        remember=providers.Selector(
+            providers.Callable(_memory, settings),
+            kept=providers.Singleton(RememberedAnswers, answer_cache),
+            none=providers.Object(unremembered),
         ),
         audit=providers.Callable(_audit, access, audit_trail),
         observers=call_observers,

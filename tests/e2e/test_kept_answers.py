@@ -1,9 +1,11 @@
 """Answers are given again for as long as the shop does not change, and to nobody who sees something else."""
 
 import asyncio
+import time
 from datetime import datetime
 from typing import Any
 
+import pytest
 from fastmcp import Client
 
 from tests.e2e.conftest import Server
@@ -20,15 +22,22 @@ async def ask(server: Server, token: str, question: dict[str, Any]) -> dict[str,
     async with Client(server.url, auth=token) as asking:
         answer = await asking.call_tool("get_store_performance", question)
     assert answer.structured_content is not None
-    return answer.structured_content
+    return dict(answer.structured_content)
 
 
 async def ask_twice(server: Server, token: str, question: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return await ask(server, token, question), await ask(server, token, question)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def warm(shop: Server) -> None:
+    """The first call of a server keeps it busy for so long that it does not know the state of the shop."""
+    asyncio.run(ask(shop, MANAGER, QUESTION))
+    time.sleep(SOON)
+
+
 async def test_the_same_question_has_the_same_answer_which_says_as_of_when_it_is(shop: Server) -> None:
-    first, second = await ask_twice(shop, MANAGER, QUESTION)
+    first, second = await ask_twice(shop, MANAGER, {"period": "2024-12"})
     assert "cached" not in first
     assert second.pop("cached") is True
     assert datetime.fromisoformat(second.pop("as_of")).tzinfo is not None

@@ -135,6 +135,7 @@ async def _ready(container: Container, database: Database) -> AsyncIterator[None
             stack.push_async_callback(_stop, task)
         if container.settings().cache.enabled:
             stack.push_async_callback(container.shop_versions().close)
+            stack.push_async_callback(container.kept_answers().close)
             stack.push_async_callback(_stop, asyncio.create_task(keep_looking(container.answer_cache())))
         logger.info("MCP server startup complete")
         yield

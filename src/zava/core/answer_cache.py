@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,13 @@ GOVERNED = frozenset(
     )
 )
 
+FREE_SQL = "execute_sales_query"
+# What reads a clock, or chance. Whoever hides such a word in a literal gets an answer of a few minutes ago.
+CHANGES_BY_ITSELF = re.compile(
+    r"\b(age|now|today|tomorrow|yesterday|timetz|random\w*|(clock|statement|transaction)_timestamp|current_\w+|local\w+)\b",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswers:
@@ -39,10 +47,18 @@ class KeptAnswers:
         server: all that tells the answers of this server from those of another one over the same shop: its version,
             the models of its embeddings, limits and settings.
         seconds: for which one is kept at most.
+        free_sql: whether those to callers' own SQL are kept too.
     """
 
     server: tuple[str, ...]
     seconds: float
+    free_sql: bool = False
+
+    def keeps(self, question: str, arguments: Mapping[str, Any]) -> bool:
+        """Whether the answer is worth keeping, and depends on nothing but its ingredients."""
+        if question == FREE_SQL:
+            return self.free_sql and not CHANGES_BY_ITSELF.search(arguments["postgresql_query"])
+        return question in GOVERNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +166,9 @@ class AnswerCache:
     async def ingredients(self, asked: Asked) -> Ingredients | None:
         """What the answer is made of; None for one that is not kept, and while the state of the shop is not known."""
         latest = self._latest
-        if asked.question not in GOVERNED or latest is None or self._clock() - self._asked_at > FRESH_SECONDS:
+        if latest is None or self._clock() - self._asked_at > FRESH_SECONDS:
+            return None
+        if not self._policy.keeps(asked.question, asked.arguments):
             return None
         data_version, policy_version = latest.data_version, latest.policy_version
         if data_version is None or policy_version is None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -145,10 +145,10 @@ class RedisCache(Cache):
         try:
             async with asyncio.timeout(LOCK_SECONDS):
                 while True:
-                    if (value := self._opened(name, await self._tell(self._redis.get(name)))) is not None:
+                    if (value := self._opened(name, await self._tell(lambda: self._redis.get(name)))) is not None:
                         return value
                     # What this process is giving up is nobody's to wait for.
-                    if name in self._at_work or await self._tell(begin()):
+                    if name in self._at_work or await self._tell(begin):
                         return None
                     await asyncio.sleep(LOOK_AGAIN_SECONDS)
         except asyncio.CancelledError:
@@ -157,14 +157,14 @@ class RedisCache(Cache):
 
     async def _end(self, name: str) -> None:
         with suppress(_AwayError):
-            await self._tell(self._redis.delete(name + LOCK))
+            await self._tell(lambda: self._redis.delete(name + LOCK))
 
     async def _keep(self, name: str, value: bytes, ttl: float) -> None:
         if len(value) <= MOST_BYTES:
             nonce = os.urandom(NONCE_BYTES)
             sealed = nonce + self._seal.encrypt(nonce, value, name.encode())
             with suppress(_AwayError):
-                await self._tell(self._redis.set(name, sealed, px=max(1, int(ttl * 1000))))
+                await self._tell(lambda: self._redis.set(name, sealed, px=max(1, int(ttl * 1000))))
 
     def _opened(self, name: str, sealed: bytes | None) -> bytes | None:
         if sealed is None:
@@ -174,7 +174,7 @@ class RedisCache(Cache):
         except (InvalidTag, ValueError):
             return None
 
-    async def _tell(self, command: Coroutine[Any, Any, Result]) -> Result:
+    async def _tell(self, command: Callable[[], Awaitable[Result]]) -> Result:
         """What Redis answers to a command.
 
         Nothing interrupts a command. The library may lose the cancellation of whoever waits for it, and an interrupted
@@ -184,9 +184,12 @@ class RedisCache(Cache):
             _AwayError: it does not answer, or did not a moment ago.
         """
         if self._is_away:
-            command.close()
             raise _AwayError
-        task = asyncio.create_task(command)
+
+        async def run() -> Result:
+            return await command()
+
+        task = asyncio.create_task(run())
         self._commands.add(task)
         task.add_done_callback(self._heard)
         await asyncio.wait([task], timeout=PATIENCE_SECONDS)
