@@ -53,6 +53,13 @@ class TestRedis:
                 else:
                     return
 
+    def listen_with_tls(self) -> int:
+        """The port on which it speaks TLS from now on, with the certificate of its options."""
+        port = free_port()
+        with self.client() as client:
+            client.config_set("tls-port", port)
+        return port
+
     def client(self) -> Redis:
         return Redis(port=self.port, password=PASSWORD)
 
@@ -73,14 +80,17 @@ class TestRedis:
         self._process.send_signal(number)
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 @contextmanager
 def running_redis(*options: str) -> Iterator[TestRedis]:
     """A new Redis. The test is left out where none is installed; CI installs it, and fails without."""
     if shutil.which("redis-server") is None and not os.environ.get("CI"):
         pytest.skip("redis-server is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = int(listener.getsockname()[1])
-    server = TestRedis(port, options)
+    server = TestRedis(free_port(), options)
     server.start()
     try:
         yield server

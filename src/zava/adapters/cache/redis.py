@@ -134,13 +134,14 @@ class RedisCache(Cache):
             _AwayError: Redis does not answer.
             TimeoutError: another server takes too long.
         """
-        is_gone = False
+        is_gone = has_begun = False
 
         async def begin() -> bool:
-            begun = await self._redis.set(name + LOCK, b"", nx=True, px=int(LOCK_SECONDS * 1000))
-            if begun and is_gone:
+            nonlocal has_begun
+            has_begun = bool(await self._redis.set(name + LOCK, b"", nx=True, px=int(LOCK_SECONDS * 1000)))
+            if has_begun and is_gone:
                 await self._redis.delete(name + LOCK)
-            return bool(begun)
+            return has_begun
 
         try:
             async with asyncio.timeout(LOCK_SECONDS):
@@ -153,6 +154,8 @@ class RedisCache(Cache):
                     await asyncio.sleep(LOOK_AGAIN_SECONDS)
         except asyncio.CancelledError:
             is_gone = True
+            if has_begun:
+                await self._end(name)
             raise
 
     async def _end(self, name: str) -> None:
