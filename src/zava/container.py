@@ -518,9 +518,10 @@ class Container(containers.DeclarativeContainer):
     shop_versions = providers.Singleton(
         PostgresShopVersions, access.provided.dsn, sessions, settings.provided.database.application_name
     )
+    kept_answers = providers.Singleton(_kept, settings, key)
     answer_cache = providers.Singleton(
         AnswerCache,
-        telemetry.provided.cache.call(providers.Singleton(InMemoryCache, settings.provided.cache.max_bytes), "answers"),
+        telemetry.provided.cache.call(kept_answers, "answers"),
         rights=providers.Singleton(InMemoryCache, MOST_RIGHTS_BYTES),
         versions=shop_versions,
         policy=providers.Callable(_kept_answers, settings, embedding_providers),

@@ -2,14 +2,16 @@
 
 import asyncio
 import time
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 
 import pytest
 from fastmcp import Client
 
-from tests.e2e.conftest import Server
+from tests.e2e.conftest import UNHURRIED, Server, start_server
 from tests.e2e.test_answers import as_owner
+from tests.redis_server import PASSWORD, running_redis
 
 MANAGER = "demo-store-seattle"
 NEIGHBOUR = "demo-store-tacoma"
@@ -64,3 +66,27 @@ async def test_an_answer_is_worked_out_anew_when_the_shop_has_changed(shop: Serv
     anew = await ask(shop, MANAGER, question)
     assert "cached" not in anew
     assert anew["target"]["revenue_target"] == kept["target"]["revenue_target"] + 1
+
+
+async def test_servers_share_answers_in_redis_and_answer_without_it(shop: Server) -> None:
+    with running_redis() as redis, ExitStack() as stack:
+        settings = {"ZAVA_CACHE__URL": redis.url, "ZAVA_CACHE__PASSWORD": PASSWORD, **UNHURRIED}
+        servers = [start_server(shop.data_dir, **settings) for _ in range(2)]
+        for server in servers:
+            stack.callback(server.stop)
+            await ask(server, MANAGER, QUESTION)
+        await asyncio.sleep(SOON)
+        question = {"period": "2024-08"}
+        first, second = [await ask(server, MANAGER, question) for server in servers]
+        assert "cached" not in first
+        assert second["cached"] is True
+        theirs = await ask(servers[1], NEIGHBOUR, question)
+        assert theirs["store"] != first["store"]
+        redis.kill()
+        alone = await ask(servers[1], MANAGER, question)
+        assert "cached" not in alone
+        assert alone == first
+    for server in servers:
+        said = "".join(server.output + server.errors)
+        assert "Redis is left alone" in said or server is servers[0]
+        assert PASSWORD not in said
