@@ -55,7 +55,7 @@ from zava.adapters.postgres.shop_versions import PostgresShopVersions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory, SeenStores
 from zava.adapters.telemetry.telemetry import Telemetry
 from zava.adapters.web.health import DEGRADED, HEALTHY, UNHEALTHY, Check
-from zava.core.answer_cache import AnswerCache, KeptAnswers
+from zava.core.answer_cache import AnswerCache, KeptAnswers, server_of
 from zava.core.errors import SetupError
 from zava.core.fairness import Fairness, Rate, Requests, Work
 from zava.core.model import MOST_FILE_ROWS, EmbeddingModel, Principal
@@ -244,13 +244,10 @@ def _if_enabled(enabled: bool, query: ExecuteSalesQuery) -> ExecuteSalesQuery | 
 
 
 def _kept_answers(settings: Settings, providers: Sequence[EmbeddingProvider]) -> KeptAnswers:
-    server = (
-        VERSION,
-        *(str(provider.model) for provider in providers),
-        settings.search.model_dump_json(),
-        settings.comparison.model_dump_json(),
-        settings.sandbox.model_dump_json(),
-    )
+    # Those by which the same question may have another answer.
+    groups = (settings.search, settings.comparison, settings.sandbox)
+    models = (provider.model for provider in providers)
+    server = server_of(VERSION, models, (group.model_dump_json() for group in groups))
     return KeptAnswers(server, settings.cache.seconds, free_sql=settings.cache.free_sql)
 
 

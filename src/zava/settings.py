@@ -45,6 +45,7 @@ def _without_secrets(url: HttpUrl) -> HttpUrl:
 
 def _redis_without_secrets(url: str) -> str:
     parts = urlsplit(url)
+    _ = parts.port  # one that is none raises
     if parts.scheme not in ("redis", "rediss") or not parts.hostname or not re.fullmatch(r"/?|/\d+", parts.path):
         raise ValueError("must be redis://host:port/number, or rediss:// for TLS")
     # It is logged; and a query could switch the verification of certificates off.

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -198,6 +200,17 @@ async def test_a_redis_that_was_restarted_is_used_again(redis: TestRedis) -> Non
         assert await cache.get_or_compute("key", work(b"anew")) == b"anew"
 
 
+@pytest.mark.parametrize("moment", range(8))
+async def test_a_server_stops_while_redis_is_away(redis: TestRedis, moment: int) -> None:
+    """At any moment of looking for it."""
+    redis.kill()
+    async with asyncio.timeout(SLACK_SECONDS + PROBE_SECONDS), sharing(redis) as cache:
+        await cache.get_or_compute("key", work(b"it"))
+        await asyncio.sleep(PROBE_SECONDS - 0.002)
+        for _ in range(moment):
+            await asyncio.sleep(0.001)
+
+
 async def test_a_redis_that_is_full_does_no_harm() -> None:
     with running_redis("--maxmemory", "1", "--maxmemory-policy", "noeviction") as redis:
         async with sharing(redis) as cache:
@@ -255,3 +268,48 @@ async def test_redis_is_spoken_to_over_tls_when_its_certificate_is_good(tmp_path
             RedisServer(url.replace("127.0.0.1", "localhost"), None, PASSWORD, str(certificate))
         ) as misled:
             assert await misled.get_or_compute("key", work(b"fourth")) == b"fourth"
+
+
+WITHOUT_REDIS = """
+import sys
+from pathlib import Path
+
+class Missing:
+    def find_spec(self, name, path, target=None):
+        if name == "redis":
+            raise ModuleNotFoundError(name=name)
+
+sys.meta_path.insert(0, Missing())
+from zava.adapters.postgres.access import DatabaseAccess
+from zava.container import new_container
+from zava.core.errors import SetupError
+from zava.settings import Settings
+
+key = Path(sys.argv[1])
+key.write_text("k" * 40)
+key.chmod(0o600)
+container = new_container(Settings(), DatabaseAccess("", key))
+try:
+    print(type(container.kept_answers()).__name__)
+except SetupError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", "InMemoryCache"),
+        ("redis://cache.example", "ZAVA_CACHE__URL needs redis, which is not installed: install zava[redis]"),
+    ],
+)
+def test_the_library_is_needed_by_those_alone_who_have_a_redis(tmp_path: Path, url: str, said: str) -> None:
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", WITHOUT_REDIS, str(tmp_path / "key")],
+        env=os.environ | {"ZAVA_CACHE__URL": url},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == said

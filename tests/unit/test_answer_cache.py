@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from tests.fakes import FakeShopVersions
 from tests.tiny_shop import HEAD_OFFICE, SEATTLE, TACOMA
 from zava.adapters.cache.memory import InMemoryCache
-from zava.core.answer_cache import FRESH_SECONDS, AnswerCache, Asked, Ingredients, KeptAnswers
+from zava.core.answer_cache import FRESH_SECONDS, AnswerCache, Asked, Ingredients, KeptAnswers, server_of
 from zava.core.errors import BusyError, UnavailableError
-from zava.core.model import Membership, Principal, ShopVersion, Snapshot
+from zava.core.model import EmbeddingModel, Membership, Principal, ShopVersion, Snapshot
 from zava.core.readings import Reading, make_do, reading_under_way
 from zava.core.scopes import SCOPES
 
 QUESTION = "get_store_performance"
 NOON = datetime(2026, 4, 1, 19, tzinfo=UTC)
-KEPT = KeptAnswers(("0.1.0",), 300)
+KEPT = KeptAnswers("0.1.0", 300)
 ASKED = Asked(SEATTLE.principal, QUESTION, SCOPES, {"period": "2026-03", "store": None})
 
 
@@ -304,7 +304,7 @@ WORDS = st.text(max_size=8)
 VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | WORDS
 INGREDIENTS = st.builds(
     Ingredients,
-    server=st.lists(WORDS, max_size=3).map(tuple),
+    server=WORDS,
     data_version=WORDS,
     policy_version=WORDS,
     rights=WORDS,
@@ -393,6 +393,20 @@ async def answer_of(desk: Desk, asked: Asked, whose: str) -> str:
     ingredients = await desk.answers.ingredients(asked)
     assert ingredients
     return (await desk.answers.recall(ingredients, work)).decode()
+
+
+def test_servers_are_told_apart_by_version_models_and_settings() -> None:
+    model = EmbeddingModel("one", 3)
+    servers = [
+        server_of("0.1.0", [model], ["{}"]),
+        server_of("0.1.1", [model], ["{}"]),
+        server_of("0.1.0", [EmbeddingModel("two", 3)], ["{}"]),
+        server_of("0.1.0", [EmbeddingModel("one", 4)], ["{}"]),
+        server_of("0.1.0", [], ["{}"]),
+        server_of("0.1.0", [model], ['{"quartiles": false}']),
+    ]
+    assert len(set(servers)) == len(servers)
+    assert server_of("0.1.0", [model], ["{}"]) == servers[0]
 
 
 def test_a_reading_is_as_old_as_its_oldest_snapshot() -> None:

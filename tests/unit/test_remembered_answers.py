@@ -65,7 +65,7 @@ class Counter:
             InMemoryCache(),
             rights=InMemoryCache(),
             versions=versions,
-            policy=KeptAnswers(("0.1.0",), 300, free_sql=True),
+            policy=KeptAnswers("0.1.0", 300, free_sql=True),
             now=lambda: NOW,
         )
         await cache.look()

@@ -4,13 +4,14 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from zava.core.model import Principal, ShopVersion
+from zava.core.metrics import ANALYSIS_METRICS
+from zava.core.model import EmbeddingModel, Principal, ShopVersion
 from zava.core.ports import Cache, ShopVersions
 from zava.core.readings import Reading, reading_under_way
 
@@ -44,13 +45,12 @@ class KeptAnswers:
     """What an operator decides of them.
 
     Attributes:
-        server: all that tells the answers of this server from those of another one over the same shop: its version,
-            the models of its embeddings, limits and settings.
+        server: stands for all that tells the answers of this server from those of another one over the same shop.
         seconds: for which one is kept at most.
         free_sql: whether those to callers' own SQL are kept too.
     """
 
-    server: tuple[str, ...]
+    server: str
     seconds: float
     free_sql: bool = False
 
@@ -82,12 +82,13 @@ class Ingredients:
     """All that can change an answer. Whoever asks with the same ingredients gets the same answer.
 
     Attributes:
+        server: as of KeptAnswers.
         rights: role, stores and grants, as the database sees them.
         time_zone: of the business.
         today: in that time zone; no answer depends on the hour.
     """
 
-    server: tuple[str, ...]
+    server: str
     data_version: str
     policy_version: str
     rights: str
@@ -115,7 +116,17 @@ class Ingredients:
             sort_keys=True,
             allow_nan=False,
         )
-        return f"answer:{hashlib.sha256(told.encode()).hexdigest()}"
+        return f"answer:{_hash_of(told)}"
+
+
+def server_of(version: str, models: Iterable[EmbeddingModel], settings: Iterable[str]) -> str:
+    """Stands for a server: its version, what its metrics mean, its embedding models and its settings."""
+    metrics = sorted((name, metric.unit, metric.definition) for name, metric in ANALYSIS_METRICS.items())
+    return _hash_of(json.dumps([version, metrics, [str(model) for model in models], [*settings]]))
+
+
+def _hash_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class AnswerCache:

@@ -61,8 +61,8 @@ class RedisServer:
             **({"ssl_ca_certs": self.ca_file} if self.ca_file else {}),
             max_connections=MOST_CONNECTIONS,
             timeout=PATIENCE_SECONDS,
-            socket_timeout=PATIENCE_SECONDS,
-            socket_connect_timeout=PATIENCE_SECONDS,
+            socket_timeout=PROBE_SECONDS,
+            socket_connect_timeout=PROBE_SECONDS,
             # The library's own would try for seconds.
             retry=Retry(NoBackoff(), 0),
         )
@@ -180,21 +180,12 @@ class RedisCache(Cache):
     async def _tell(self, command: Callable[[], Awaitable[Result]]) -> Result:
         """What Redis answers to a command.
 
-        Nothing interrupts a command. The library may lose the cancellation of whoever waits for it, and an interrupted
-        connection may take the answer to one command for that to the next.
-
         Raises:
             _AwayError: it does not answer, or did not a moment ago.
         """
         if self._is_away:
             raise _AwayError
-
-        async def run() -> Result:
-            return await command()
-
-        task = asyncio.create_task(run())
-        self._commands.add(task)
-        task.add_done_callback(self._heard)
+        task = self._send(command)
         await asyncio.wait([task], timeout=PATIENCE_SECONDS)
         if not task.done():
             self._leave_alone("it takes too long")
@@ -204,6 +195,21 @@ class RedisCache(Cache):
         else:
             return task.result()
         raise _AwayError
+
+    def _send(self, command: Callable[[], Awaitable[Result]]) -> asyncio.Task[Result]:
+        """A command under way, which nothing interrupts.
+
+        The library may lose the cancellation of whoever waits for it, and an interrupted connection may take the answer
+        to one command for that to the next.
+        """
+
+        async def run() -> Result:
+            return await command()
+
+        task = asyncio.create_task(run())
+        self._commands.add(task)
+        task.add_done_callback(self._heard)
+        return task
 
     def _heard(self, task: asyncio.Task[Any]) -> None:
         """Takes note of a failure even when nobody waits for it any more."""
@@ -225,8 +231,9 @@ class RedisCache(Cache):
         """Until something can be written again: a full Redis is of no use, nor is one that only reads."""
         while True:
             await asyncio.sleep(PROBE_SECONDS)
-            with suppress(RedisError, OSError):
-                await self._redis.set(f"{PREFIX}probe", b"", px=1)
+            task = self._send(lambda: self._redis.set(f"{PREFIX}probe", b"", px=1))
+            await asyncio.wait([task])
+            if not task.exception():
                 logger.info("Redis answers again")
                 return
 
