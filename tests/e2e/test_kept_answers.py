@@ -97,6 +97,8 @@ def token_of(store: str, settings: dict[str, str]) -> str:
     return next(word for word in done.stdout.split() if word.startswith("zava_"))
 
 
+# It starts a PostgreSQL, a Redis and three servers.
+@pytest.mark.timeout(300)
 async def test_servers_share_answers_in_redis_and_answer_without_it(shared: dict[str, str], folder: Path) -> None:
     manager, neighbour = token_of("Seattle", shared), token_of("Tacoma", shared)
     with running_redis() as redis, ExitStack() as stack:
