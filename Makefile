@@ -4,7 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve test e2e conformance figures browser quality isolation isolation-long analyses-long check audit lock clean
+.PHONY: serve test e2e conformance figures browser quality isolation isolation-pgbouncer isolation-long analyses-long
+.PHONY: faults soak bench wheel packages check reference audit lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -60,6 +61,18 @@ isolation: $(SETUP)
 figures: $(SETUP)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/figures
 
+# Every attack by everybody, through PgBouncer: half an hour, about. `make isolation` has a part of it.
+isolation-pgbouncer: $(SETUP)
+	@ISOLATION=long $(BIN)/python -m pytest -q -rP tests/isolation/test_pgbouncer.py
+
+# What if parts fail? PostgreSQL is killed, connections are cut, the server is stopped under load. FAULTS=long: all of it.
+faults: $(SETUP)
+	@FAULTS=long $(BIN)/python -m pytest -q tests/faults
+
+# Ten thousand calls, after which memory, files and connections are what they were.
+soak: $(SETUP)
+	@SOAK=10000 $(BIN)/python -m pytest -q -rP --timeout 3600 tests/faults/test_soak.py
+
 # How good is the product search? Judged queries with the local model, and `zava embed` from end to end.
 quality: $(SETUP)
 	@$(BIN)/python -m pytest -q -rP tests/search
@@ -73,12 +86,29 @@ isolation-long: $(SETUP)
 analyses-long: $(SETUP)
 	@ANALYSES=4000 $(BIN)/python -m pytest -q --timeout 3600 tests/figures/test_random_analyses.py
 
+# How fast are we beside others? A quarter of an hour on a quiet machine: make bench ARGS=--quick for a first look.
+bench: $(SETUP)
+	@command -v npm >/dev/null || { echo "npm is needed: apt-get install npm (Debian)" >&2; exit 1; }
+	@$(BIN)/python benchmarks/peers.py --write $(ARGS)
+
+# The wheel and the sdist, into dist.
+wheel: $(SETUP)
+	@$(BIN)/python -m hatchling build
+
+# The wheel and the sdist, installed into empty environments: served, asked, and without any extra.
+packages: $(SETUP)
+	@$(BIN)/python -m pytest -q tests/packaging
+
 # Format, lint, types and the direction of imports.
 check: $(SETUP)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# What docs/reference says of the code; with ARGS=--answers what the tools answer to their examples, too.
+reference: $(SETUP)
+	@$(BIN)/python -m tests.reference $(ARGS)
 
 # Known vulnerabilities of what is locked, by the Python Packaging Advisory Database. Needs a network that reaches it.
 audit: | $(BIN)/uv

@@ -180,7 +180,7 @@ class FakeSalesRepository(SalesRepository):
             revenue_target=_target(chosen, len(stores), period),
             products=tuple(_best(one for one in slices if one.current.units))[:5],
             categories=tuple(_best(one for one in categories if one.current.units or one.previous.units)),
-            stock_at_risk=_stock(chosen, period.today),
+            stock_at_risk=_stock(chosen, period.today) if period.recent else (),
         )
 
     async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
@@ -805,7 +805,7 @@ class FakeProductRepository(ProductRepository):
         meaning: Meaning | None,
         *,
         wanted: ProductFilter,
-        similarity_threshold: int,
+        similarity_threshold: float,
         max_rows: int,
     ) -> Sequence[ProductMatch]:
         mine = visible_stores(principal)

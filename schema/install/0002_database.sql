@@ -88,11 +88,7 @@ CREATE TABLE IF NOT EXISTS access.migrations (
     applied_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (series, version)
 );
--- The administrator may look it up, without being any of Zava's roles.
-DO $$
-BEGIN
-    EXECUTE format('GRANT USAGE ON SCHEMA access TO %I', session_user);
-    EXECUTE format('GRANT SELECT ON access.migrations TO %I', session_user);
-END
-$$;
+-- The owner of the database may look it up, without being any of Zava's roles.
+GRANT USAGE ON SCHEMA access TO pg_database_owner;
+GRANT SELECT ON access.migrations TO pg_database_owner;
 RESET ROLE;

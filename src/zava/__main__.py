@@ -32,6 +32,8 @@ principals = App(name="principals", help="Enter those who may ask, and say what 
 app.command(principals)
 groups = App(name="groups", help="Say what the groups of an identity provider are given.")
 app.command(groups)
+customers = App(name="customers", help="Hand over what is known of one customer, or forget it.")
+app.command(customers)
 token = App(name="token", help="Issue API tokens to machines.")
 app.command(token)
 
@@ -65,6 +67,25 @@ def serve(
         serve_http(settings)
     else:
         serve_stdio(settings)
+
+
+@app.command
+def init(
+    *,
+    dsn: Annotated[
+        str | None, Parameter(help="An administrator's connection string; else ZAVA_DATABASE__ADMIN_DSN.")
+    ] = None,
+    folder: Annotated[
+        Path | None, Parameter(help="For the files of the server; /etc/zava for root, else the user's configuration.")
+    ] = None,
+    new_passwords: Annotated[
+        bool, Parameter(help="Give the server's logins new passwords, and write them down.", negative="")
+    ] = False,
+) -> None:
+    """Prepare a database of Zava's own on your PostgreSQL, and say what comes next."""
+    from zava.commands.init import initialise
+
+    sys.exit(initialise(_settings(), dsn, folder, new_passwords=new_passwords))
 
 
 @db.command
@@ -105,6 +126,26 @@ def rotate_key(*, data_dir: DataDir = None) -> None:
     from zava.commands.db import rotate_key
 
     rotate_key(_settings(embedded={"data_dir": data_dir}))
+
+
+@db.command
+def backup(
+    file: Annotated[Path, Parameter(help="A new file; its owner alone may read it.")], /, *, data_dir: DataDir = None
+) -> None:
+    """Write the whole database to a file, while it serves, by pg_dump."""
+    from zava.commands.backup import backup_database
+
+    backup_database(_settings(embedded={"data_dir": data_dir}), file)
+
+
+@db.command
+def restore(
+    file: Annotated[Path, Parameter(help="What `zava db backup` has written.")], /, *, data_dir: DataDir = None
+) -> None:
+    """Fill an empty database from a backup, by pg_restore."""
+    from zava.commands.backup import restore_database
+
+    restore_database(_settings(embedded={"data_dir": data_dir}), file)
 
 
 @app.command
@@ -227,6 +268,41 @@ def stop(pid: Annotated[int, Parameter(help="Its process, as listed.")], /, *, d
     from zava.commands.queries import stop_query
 
     stop_query(_settings(embedded={"data_dir": data_dir}), pid)
+
+
+Customer = Annotated[str, Parameter(help="E-mail address, customer number or customer_id.")]
+StoreOfNumber = Annotated[str | None, Parameter(help="Whose customer number it is.")]
+
+
+@customers.command(name="export")
+def export_customer(
+    customer: Customer,
+    file: Annotated[Path, Parameter(help="Where it goes, as JSON.")],
+    /,
+    *,
+    store: StoreOfNumber = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write all that is kept of a customer to a file: records, orders, returns, texts of the audit trail."""
+    from zava.commands.customers import export_customer
+
+    export_customer(_settings(embedded={"data_dir": data_dir}), customer, file, store)
+
+
+@customers.command
+def erase(
+    customer: Customer,
+    /,
+    *,
+    store: StoreOfNumber = None,
+    also: Annotated[list[str] | None, Parameter(help="A word that names them in texts, too.", negative="")] = None,
+    trial: Annotated[bool, Parameter(help="Say what would go, and erase nothing.", negative="")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Forget a customer. Their orders stay as nobody's; texts of the audit trail that name them go."""
+    from zava.commands.customers import erase
+
+    erase(_settings(embedded={"data_dir": data_dir}), customer, store, also or (), trial=trial)
 
 
 FormerKey = Annotated[
@@ -450,7 +526,7 @@ def _settings(**groups: dict[str, Any]) -> Settings:
     }
     unknown = sorted(name for name in os.environ if name.startswith("ZAVA_") and not _is_setting(name))
     if unknown:
-        raise SetupError(f"there are no such settings: {', '.join(unknown)}; docs/settings.md lists them all")
+        raise SetupError(f"there are no such settings: {', '.join(unknown)}; docs/reference/settings.md lists them all")
     try:
         settings = Settings(**given)
     except SettingsError as error:
@@ -465,7 +541,7 @@ def _said(problem: ErrorDetails) -> str:
     """What pydantic says of a setting, in words for those who have never heard of pydantic."""
     name = f"ZAVA_{'__'.join(map(str, problem['loc'])).upper()}"
     if problem["type"] == "extra_forbidden":
-        return f"{name}: there is no such setting; docs/settings.md lists them all"
+        return f"{name}: there is no such setting; docs/reference/settings.md lists them all"
     said = problem["msg"].removeprefix("Value error, ")
     # What is said of several settings names them.
     return said if said.startswith("ZAVA_") else f"{name}: {said}"

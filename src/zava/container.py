@@ -22,6 +22,7 @@ from zava.adapters.mcp.client import client_of_call
 from zava.adapters.mcp.completions import RetailCompletions
 from zava.adapters.mcp.coverage import coverage
 from zava.adapters.mcp.csv_files import CsvFiles
+from zava.adapters.mcp.direct_calls import DirectTools
 from zava.adapters.mcp.identity import AuthorizationServer, DirectoryCallers, KnownTokens
 from zava.adapters.mcp.json_web_tokens import JsonWebTokens, TokenRules
 from zava.adapters.mcp.pipeline import Audit, Pipeline, ToolSpec, unaudited, unremembered
@@ -30,7 +31,7 @@ from zava.adapters.mcp.questions import SignedQuestions
 from zava.adapters.mcp.recent_principals import RecentPrincipals
 from zava.adapters.mcp.remembered import RememberedAnswers
 from zava.adapters.mcp.resources import RetailResources
-from zava.adapters.mcp.server import build_server
+from zava.adapters.mcp.server import NAME, build_server
 from zava.adapters.mcp.server_spans import ServerSpans
 from zava.adapters.mcp.signing_keys import SigningKeys, fetch_from
 from zava.adapters.mcp.tools import RetailTools
@@ -47,6 +48,7 @@ from zava.adapters.postgres.principals import PostgresPrincipalDirectory
 from zava.adapters.postgres.products import PostgresProductRepository
 from zava.adapters.postgres.query_log import QueryLog
 from zava.adapters.postgres.query_shapes import shape_of
+from zava.adapters.postgres.replicas import ReadHosts
 from zava.adapters.postgres.sales import PostgresSalesRepository
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
@@ -93,6 +95,12 @@ AUDIT_BACKLOG = 0.5
 # Those of ten thousand principals.
 MOST_RIGHTS_BYTES = 4 * 2**20
 
+# After so many times psycopg has a query parsed for good. Through a pooler the next one may go to another connection.
+PREPARE_THRESHOLD: Mapping[str, int | None] = {"none": 5, "transaction": None}
+
+# After each attempt to connect a pool waits twice as long. Then it leaves off, and the next question begins anew.
+RECONNECT_SECONDS = 4
+
 # A file takes 150 MB while it is made, and one of nested JSON 600 MB.
 FILES_IN_ALL = 4
 # A client sends some requests for each call: it greets, lists, and asks again.
@@ -109,23 +117,29 @@ def _now() -> datetime:
 
 
 def _pool(
-    settings: Settings, access: DatabaseAccess, min_size: int, max_size: int
+    settings: Settings, hosts: ReadHosts, min_size: int, max_size: int
 ) -> AsyncConnectionPool[psycopg.AsyncConnection]:
     database = settings.database
     return AsyncConnectionPool(
-        access.dsn,
-        kwargs={"autocommit": True, "application_name": database.application_name},
+        hosts.conninfo,
+        kwargs={
+            "autocommit": True,
+            "application_name": database.application_name,
+            "prepare_threshold": PREPARE_THRESHOLD[database.pooler],
+        },
         min_size=min_size,
         max_size=max_size,
         timeout=database.pool_timeout,
         max_idle=database.pool_max_idle,
+        reconnect_timeout=RECONNECT_SECONDS,
+        configure=hosts.join,
         open=False,
     )
 
 
-def _sandbox_pool(settings: Settings, access: DatabaseAccess) -> AsyncConnectionPool[psycopg.AsyncConnection]:
+def _sandbox_pool(settings: Settings, hosts: ReadHosts) -> AsyncConnectionPool[psycopg.AsyncConnection]:
     # None is kept open for a tool that is switched off.
-    return _pool(settings, access, int(settings.sandbox.enabled), settings.sandbox.pool_max_size)
+    return _pool(settings, hosts, int(settings.sandbox.enabled), settings.sandbox.pool_max_size)
 
 
 def _limits(sandbox: SandboxSettings) -> SandboxLimits:
@@ -285,10 +299,10 @@ def _state(inspect: Callable[[], Awaitable[None]], otherwise: str) -> Check:
 def _spans(
     telemetry: Telemetry, tools: Sequence[ToolSpec[Any]], prompts: Sequence[ToolSpec[str]]
 ) -> ServerSpans | None:
-    if telemetry.tracer is None or telemetry.request_duration is None:
+    if telemetry.tracer is None:
         return None
     names = [spec.name for spec in tools], [spec.name for spec in prompts]
-    return ServerSpans(telemetry.tracer, telemetry.request_duration, *names)
+    return ServerSpans(telemetry.tracer, telemetry.observe_request, *names)
 
 
 def _checks(
@@ -332,14 +346,15 @@ class Container(containers.DeclarativeContainer):
 
     now = providers.Object(_now)
     telemetry = providers.Dependency(instance_of=Telemetry, default=Telemetry())
+    read_hosts = providers.Singleton(ReadHosts, access.provided.dsn, settings.provided.database.replica_lag)
     pool = providers.Singleton(
         _pool,
         settings,
-        access,
+        read_hosts,
         settings.provided.database.pool_min_size,
         settings.provided.database.pool_max_size,
     )
-    sandbox_pool = providers.Singleton(_sandbox_pool, settings, access)
+    sandbox_pool = providers.Singleton(_sandbox_pool, settings, read_hosts)
     key = providers.Factory(ContextKey.read, access.provided.context_key_file)
 
     monitor = providers.Singleton(
@@ -545,9 +560,17 @@ class Container(containers.DeclarativeContainer):
         observers=call_observers,
     )
     prompts = providers.Callable(prompt_specs)
+    tool_specs = providers.Singleton(RetailTools.specs, tools)
+    direct_tools = providers.Singleton(
+        DirectTools,
+        tool_specs,
+        pipeline,
+        providers.Callable(_spans, telemetry, tool_specs, prompts),
+        providers.Dict(name=NAME, version=VERSION),
+    )
     server = providers.Singleton(
         build_server,
-        tools.provided.specs.call(),
+        tool_specs,
         pipeline,
         resources=resources.provided.specs.call(),
         prompts=prompts,
@@ -555,7 +578,7 @@ class Container(containers.DeclarativeContainer):
         files=csv_files.provided.spec.call(),
         auth=identity,
         version=VERSION,
-        spans=providers.Callable(_spans, telemetry, tools.provided.specs.call(), prompts),
+        spans=providers.Callable(_spans, telemetry, tool_specs, prompts),
     )
     checks = providers.Singleton(
         _checks,

@@ -23,6 +23,7 @@ from tests.fakes import (
     FakeSchemaCatalog,
     FakeStoreDirectory,
 )
+from tests.pgbouncer import needs_pgbouncer, running_pgbouncer
 from tests.postgres import load_tiny_shop, reachable_folder
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.context import ContextKey
@@ -35,6 +36,7 @@ from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory
+from zava.container import PREPARE_THRESHOLD
 from zava.core.ports import (
     InventoryRepository,
     OrderRepository,
@@ -62,12 +64,13 @@ SERVERS: dict[str, Path | None] = {
 
 @dataclass(frozen=True)
 class TestDatabase:
-    """A migrated database: as an administrator, and as the server's login."""
+    """A migrated database: as an administrator, and as the server's login, perhaps through PgBouncer."""
 
     __test__ = False
 
     admin_dsn: str
     app_dsn: str
+    pooled: bool = False
 
 
 @contextmanager
@@ -158,12 +161,26 @@ def tiny_copy(server: EmbeddedPostgres) -> TestDatabase:
     return tiny_shop_on(server)
 
 
+@pytest.fixture(scope="session")
+def pooled_shop(open_tiny_shop: Callable[[str], TestDatabase]) -> Iterator[TestDatabase]:
+    """The tiny shop of the embedded PostgreSQL, through PgBouncer."""
+    direct = open_tiny_shop("embedded")
+    with running_pgbouncer(direct.admin_dsn, {"zava_app": APP_PASSWORD}) as pgbouncer:
+        yield TestDatabase(direct.admin_dsn, pgbouncer.dsn(direct.app_dsn), pooled=True)
+
+
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
 
 
 def new_pool(database: TestDatabase, timeout: float = 10) -> Pool:
+    threshold = PREPARE_THRESHOLD["transaction" if database.pooled else "none"]
     return AsyncConnectionPool(
-        database.app_dsn, kwargs={"autocommit": True}, min_size=1, max_size=3, timeout=timeout, open=False
+        database.app_dsn,
+        kwargs={"autocommit": True, "prepare_threshold": threshold},
+        min_size=1,
+        max_size=3,
+        timeout=timeout,
+        open=False,
     )
 
 
@@ -180,7 +197,7 @@ class Ports:
     inventory: InventoryRepository
 
 
-@pytest.fixture(params=["fake", *SERVERS])
+@pytest.fixture(params=["fake", *SERVERS, pytest.param("pgbouncer", marks=needs_pgbouncer)])
 async def ports(request: pytest.FixtureRequest, open_tiny_shop: Callable[[str], TestDatabase]) -> AsyncIterator[Ports]:
     """The same shop several times: every test that takes it states what all of them must do."""
     if request.param == "fake":
@@ -194,7 +211,9 @@ async def ports(request: pytest.FixtureRequest, open_tiny_shop: Callable[[str], 
             FakeInventoryRepository(),
         )
         return
-    async with new_pool(open_tiny_shop(request.param)) as pool:
+    pooled = request.param == "pgbouncer"
+    database = request.getfixturevalue("pooled_shop") if pooled else open_tiny_shop(request.param)
+    async with new_pool(database) as pool:
         sessions = PrincipalSessions(pool, lambda: KEY)
         catalog = PostgresSchemaCatalog(sessions)
         yield Ports(

@@ -59,7 +59,7 @@ CALL = Call(
     seconds=0.012345678,
     trace_id="a" * 32,
 )
-TABLES: tuple[LiteralString, ...] = ("calls", "texts", "writers", "checkpoints")
+TABLES: tuple[LiteralString, ...] = ("calls", "texts", "writers", "checkpoints", "erasures")
 
 
 def writer_dsn(database: TestDatabase) -> str:
@@ -87,7 +87,7 @@ def open_empty(start_server: StartServer) -> Callable[[str], TestDatabase]:
     def emptied(name: str) -> TestDatabase:
         database = shop(name)
         with as_administrator(database) as connection:
-            connection.execute("TRUNCATE audit.calls, audit.texts, audit.writers, audit.checkpoints")
+            connection.execute("TRUNCATE audit.calls, audit.texts, audit.erasures, audit.writers, audit.checkpoints")
         return database
 
     return emptied

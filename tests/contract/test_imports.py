@@ -1,5 +1,8 @@
 """Files become part of a shop: all of a file or nothing, however often, and every rejected row is explained."""
 
+import copy
+import csv
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -603,6 +606,47 @@ def test_whatever_is_broken_in_a_file_nothing_is_half_imported(fuzzed: Shop, dat
         assert imported.rejections == []
         again = fuzzed.load(file).files[kind]
         assert (again.new, again.changed, again.removed) == (0, 0, 0)
+
+
+ODD: list[object] = [
+    None, "", " ", 0, -1, 1, "1", 1.5, "1.234", "1,5", 1e300, "NaN", True, [], {}, "=1+1", "'=1", "a\0b", "\ud800",
+    "x" * 300, "0000-01-01", "9999-12-31", "2026-03-31", "2026-03", "2026-03-31T10:00", "Chicago", "chicago", "Oslo",
+    "TEA-EG-100", "C-1001", "ada@example.com", "completed", 2**31, 2**63,
+]  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None, database=None, derandomize=True)
+@given(data=st.data())
+def test_every_row_of_odd_values_is_imported_or_explained(fuzzed: Shop, data: st.DataObject) -> None:
+    """Rows of the shop, as CSV and as JSON, with values that do not belong there, fields too many, and rows twice."""
+    kind = data.draw(st.sampled_from(KINDS))
+    suffix = data.draw(st.sampled_from([".csv", ".jsonl"]))
+    with (EXAMPLE / f"{kind}.csv").open(encoding="utf-8", newline="") as example_file:
+        rows: list[dict[str, object]] = [dict(row) for row in csv.DictReader(example_file)]
+    names = list(rows[0])
+    rows += data.draw(st.lists(st.sampled_from(rows), max_size=2).map(copy.deepcopy))
+    for _ in range(data.draw(st.integers(1, 4))):
+        data.draw(st.sampled_from(rows))[data.draw(st.sampled_from(names))] = data.draw(st.sampled_from(ODD))
+    path = fuzzed.folder / f"{kind}{suffix}"
+    with path.open("w", encoding="utf-8", errors="surrogatepass", newline="") as written:
+        if suffix == ".csv":
+            writer = csv.DictWriter(written, names)
+            writer.writeheader()
+            writer.writerows(rows)
+        else:
+            written.writelines(f"{json.dumps(row)}\n" for row in rows)
+    before = fuzzed.rows()
+    file = ShopFile(path, kind, {})
+    refused = fuzzed.load(file, trial=True).files[kind]
+    assert fuzzed.rows() == before
+    places = [record.line for record in file.records()]
+    assert refused.rows == len(places)
+    assert all(rejection.reason and rejection.line in places for rejection in refused.rejections)
+    assert len({rejection.line for rejection in refused.rejections}) == len(refused.rejections)
+    imported = fuzzed.load(file, skip_bad=True).files[kind]
+    assert imported.rejections == refused.rejections
+    again = fuzzed.load(file, skip_bad=True).files[kind]
+    assert (again.new, again.changed, again.removed) == (0, 0, 0)
 
 
 TROUBLE = [

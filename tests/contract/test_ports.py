@@ -187,6 +187,16 @@ async def test_stock_is_at_risk_when_it_ends_before_a_delivery_could_come(ports:
     assert figures.stock_at_risk[0].products_at_risk == 2
 
 
+@pytest.mark.parametrize(("today", "is_told"), [(date(2026, 3, 31), True), (date(2026, 4, 1), False)])
+async def test_stock_is_told_of_a_period_that_ended_a_month_ago_at_most(
+    ports: Ports, today: date, *, is_told: bool
+) -> None:
+    days = resolve_period("2026-02", today=today, business=BUSINESS, opened_on=date(2025, 1, 1))
+    stores = [identify("Seattle"), identify("Tacoma")]
+    figures = await ports.sales.store_performance(tiny_shop.HEAD_OFFICE.principal, stores, days)
+    assert bool(figures.stock_at_risk) == is_told
+
+
 async def test_all_time_compares_with_nothing(ports: Ports) -> None:
     figures = await performance(ports, tiny_shop.SEATTLE, "all_time")
     assert figures.current.orders == 10

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -68,11 +68,11 @@ class Server:
         return code
 
 
-def start_server(data_dir: Path, *arguments: str, **variables: str) -> Server:
+def start_server(data_dir: Path, *arguments: str, program: Sequence[str] = ZAVA, **variables: str) -> Server:
     """Starts `zava serve` and waits until it says that it is open."""
     port = free_port()
     process = subprocess.Popen(  # noqa: S603 - our own program
-        [*ZAVA, "serve", "--port", str(port), "--data-dir", str(data_dir), *arguments],
+        [*program, "serve", "--port", str(port), "--data-dir", str(data_dir), *arguments],
         env=environment(**variables),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -1,6 +1,5 @@
 """The HTTP server as it is served, in this process: real connections, and people of the tests' own."""
 
-import asyncio
 import json
 import socket
 import threading
@@ -11,16 +10,18 @@ from typing import Any
 
 import httpx2
 import uvicorn
+import uvloop
 
 from tests.fakes import FakePrincipalDirectory
 from tests.tiny_shop import HEAD_OFFICE, SEATTLE
 from tests.unit.test_tools import NOW, retail_tools
 from zava.adapters.mcp.csv_files import CsvFiles
+from zava.adapters.mcp.direct_calls import DirectTools
 from zava.adapters.mcp.identity import Callers
 from zava.adapters.mcp.pipeline import UNBOUNDED, Pipeline
 from zava.adapters.mcp.prompts import prompt_specs
 from zava.adapters.mcp.questions import SignedQuestions
-from zava.adapters.mcp.server import build_server
+from zava.adapters.mcp.server import NAME, build_server
 from zava.commands.http_server import http_app, server_config
 from zava.core.fairness import Fairness, Requests
 from zava.core.model import KnownPrincipal
@@ -104,21 +105,27 @@ def serving(
     """The server over the tiny shop, for these callers, of whom each has this share, and sends so many requests."""
     tools = retail_tools()
     files = CsvFiles(tools.specs(), SignedQuestions(b"of the tests", lambda: NOW))
+    pipeline = Pipeline(identity.caller, timeout=10, link=files.link, fairness=fairness)
     server = build_server(
         tools.specs(),
-        Pipeline(identity.caller, timeout=10, link=files.link, fairness=fairness),
+        pipeline,
         prompts=prompt_specs(),
         files=files.spec(),
         auth=identity,
         version="0.0.0",
     )
     settings = settings or HttpSettings()
-    uvicorn_server = uvicorn.Server(
-        server_config(http_app(server, identity, settings, requests or Requests(UNBOUNDED.rate, 1_000)), settings)
+    app = http_app(
+        server,
+        identity,
+        settings,
+        requests or Requests(UNBOUNDED.rate, 1_000),
+        DirectTools(tools.specs(), pipeline, None, {"name": NAME, "version": "0.0.0"}),
     )
+    uvicorn_server = uvicorn.Server(server_config(app, settings))
     with socket.create_server(("127.0.0.1", 0), backlog=600) as listener:
         port = listener.getsockname()[1]
-        thread = threading.Thread(target=lambda: asyncio.run(uvicorn_server.serve(sockets=[listener])))
+        thread = threading.Thread(target=lambda: uvloop.run(uvicorn_server.serve(sockets=[listener])))
         thread.start()
         scheme = "https" if settings.tls_certificate_file else "http"
         try:

@@ -96,6 +96,16 @@ def test_what_cannot_be_imported_is_refused_in_a_sentence(arguments: tuple[str, 
     assert said in sentence
 
 
+def test_a_misspelt_kind_is_no_folder(tmp_path: Path) -> None:
+    refused = zava("export", "ordrs", "--data-dir", str(tmp_path / "data"))
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "zava: There is nothing called ordrs to export. Did you mean `zava export orders FILE`? If it is to be a "
+        "folder, write ./ordrs.\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_sample_shop_takes_no_imports(shop: Server, files: Path) -> None:
     refused = zava("import", str(files), "--data-dir", str(shop.data_dir))
     assert refused.returncode == 1

@@ -1,10 +1,13 @@
 """What a client may send, from where, how much and how slowly. Whatever it is, the server goes on."""
 
 import contextlib
+import gc
 import json
+import logging
 import socket
 import ssl
 import time
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -20,6 +23,7 @@ from hypothesis import strategies as st
 
 from tests.e2e.served import API_TOKEN, ERA, HANDSHAKE_ERA, Served, call, headers_of, message, people, serving
 from zava.adapters.mcp.identity import DirectoryCallers
+from zava.adapters.mcp.recent_principals import RECENT_SECONDS
 from zava.settings import HttpSettings
 
 ERAS = [ERA, HANDSHAKE_ERA]
@@ -381,6 +385,70 @@ def test_whatever_is_sent_is_answered_without_a_fault(server: Served, sent: byte
     assert_well(server)
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        good_request("X-Long: " + "x" * 40_000),
+        good_request(*(f"X-{number}: x" for number in range(5_000))),
+        good_request().replace(b"POST /mcp", b"POST /mcp?" + b"x" * 40_000),
+        b"POST /mcp HTTP/1.1\r\nX: " + b"x" * 200_000,
+        b"POST /mcp?" + b"x" * 200_000,
+        b"x" * 200_000,
+    ],
+    ids=["one header", "many headers", "a target", "a header without an end", "a target without one", "no request"],
+)
+@pytest.mark.parametrize("part", [1_000_000, 10_000], ids=["at once", "in parts"])
+def test_headers_are_bounded(server: Served, sent: bytes, part: int) -> None:
+    with connect(server) as connection:
+        with contextlib.suppress(OSError):  # it has heard enough
+            for start in range(0, len(sent), part):
+                connection.sendall(sent[start : start + part])
+                time.sleep(0.01)
+        said = received(connection)
+    assert statuses(said) in ([400], [])  # what is still on its way may have the answer lost
+
+
+@pytest.mark.parametrize("beginning", [b"POST /mcp HTTP/1.1\r\nX: ", b"POST /mcp?", b"POST /mcp HTTP/1.1\r\nX: x\r\n"])
+def test_headers_without_an_end_are_not_waited_for(beginning: bytes) -> None:
+    with serving(callers()) as patient, connect(patient) as connection:
+        with contextlib.suppress(OSError):  # it has heard enough
+            for part in (beginning, *[b"x" * 10_000] * 10):
+                connection.sendall(part)
+                time.sleep(0.01)
+        assert seconds_until_closed(connection) < 5
+
+
+def test_long_headers_are_taken_up_to_their_bound_also_behind_a_long_body(server: Served) -> None:
+    long = good_request("X-Long: " + "x" * 30_000, keep=True)
+    assert statuses(exchange(server, long + good_request())) == [200, 200]
+    asked = call("execute_sales_query", {"postgresql_query": "x" * 20_000}, HANDSHAKE_ERA)
+    with connect(server) as connection:
+        whole = good_request(asked=asked, keep=True) + good_request("X-Long: " + "x" * 30_000)
+        connection.sendall(whole[:-2_000])
+        time.sleep(0.2)
+        connection.sendall(whole[-2_000:])
+        assert statuses(received(connection)) == [200, 200]
+
+
+def test_one_host_is_named(server: Served) -> None:
+    none = good_request().replace(b"Host: 127.0.0.1\r\n", b"")
+    assert statuses(exchange(server, none)) == [400]
+    assert statuses(exchange(server, good_request("Host: 127.0.0.1"))) == [400]
+
+
+def test_blanks_around_a_header_are_no_part_of_it(server: Served) -> None:
+    assert statuses(exchange(server, good_request().replace(VERSION.encode(), VERSION.encode() + b" \t "))) == [200]
+
+
+def test_headers_behind_a_body_count_for_nothing(server: Served) -> None:
+    body = json.dumps(call(era=HANDSHAKE_ERA)).encode()
+    chunks = b"%x\r\n" % len(body) + body + b"\r\n0\r\nAuthorization: Bearer " + API_TOKEN.encode() + b"\r\n\r\n"
+    asked = request(b"", JSON_TYPE, VERSION, "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
+    assert statuses(exchange(server, asked + chunks)) == [200]
+    nobodys = asked.replace(f"Authorization: Bearer {API_TOKEN}\r\n".encode(), b"")
+    assert statuses(exchange(server, nobodys + chunks)) == [401]
+
+
 MESSAGES: dict[str, object] = {
     "nothing": None,
     "a text": "tools/list",
@@ -472,6 +540,48 @@ def test_any_bytes_are_answered_without_a_fault(impatient: Served, sent: bytes) 
     said = exchange(impatient, sent)
     assert [status for status in statuses(said) if status >= 500] == []
     assert [word for word in INSIDE if word.encode() in said] == []
+
+
+def malformed(number: int) -> Iterator[bytes]:
+    """Requests that are wrong in one way each, and like no other."""
+    asked = call(f"tool_{number}", {f"argument_{number}": "x" * 100}, HANDSHAKE_ERA)
+    yield good_request(asked=asked)
+    yield good_request(asked={**asked, "method": f"method_{number}"})
+    yield good_request(asked=[asked, asked])
+    yield good_request(f"Mcp-Session-Id: {number:032x}", f"X-{number}: {number}")
+    yield good_request(f"traceparent: 00-{number:032x}-{number:016x}-01", asked={**asked, "id": f"{number}"})
+    yield good_request().replace(API_TOKEN.encode(), f"{API_TOKEN}{number}".encode())
+    yield request(f'{{"a{number}": '.encode() * 1_000, JSON_TYPE, VERSION)
+    yield request(f"{number} {{".encode(), "Content-Type: text/plain", VERSION)
+    yield request(b"{}", JSON_TYPE, f"MCP-Protocol-Version: {number}")
+    yield f"{number} / nothing\r\n\r\n".encode()
+    yield f"GET /{number}?{number} HTTP/1.1\r\nConnection: close\r\nHost: {number}.example.com\r\n\r\n".encode()
+
+
+def test_memory_stays_flat_whatever_is_sent(server: Served, caplog: pytest.LogCaptureFixture) -> None:
+    # What is less than an error is kept by pytest otherwise.
+    caplog.set_level(logging.ERROR)
+
+    def send(numbers: range) -> None:
+        for number in numbers:
+            for sent in malformed(number):
+                assert [status for status in statuses(exchange(server, sent)) if not 200 <= status < 500] == []
+        # Answers to tokens serve for a second.
+        time.sleep(RECENT_SECONDS)
+        assert_well(server)
+        gc.collect()
+
+    tracemalloc.start()
+    try:
+        send(range(10))
+        before, _ = tracemalloc.get_traced_memory()
+        send(range(10, 60))
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # The parser of JSON remembers some thousands of names, and the fake directory all that it was asked. What else is
+    # known of a request takes some kilobytes, and there were 550.
+    assert after - before < 300_000
 
 
 @pytest.mark.parametrize("era", ERAS)

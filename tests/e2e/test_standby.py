@@ -1,45 +1,19 @@
-"""A server that reads from a standby, on which nothing can be written: what it has to write goes to the primary."""
+"""A server that reads from a standby, on which nothing can be written: what it has to write goes to the primary.
 
-import os
-import shutil
-import subprocess
+What becomes of its questions when one of the two fails under load, tests/contract/test_replicas.py asks.
+"""
+
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from tests.e2e.conftest import Server, start_server, zava
 from tests.e2e.test_sign_in import me
-from zava.adapters.embedded.binaries import packaged_binaries
+from tests.standby import kill, several, standby_of
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
-
-
-@contextmanager
-def standby_of(primary: EmbeddedPostgres, primary_dir: Path, data_dir: Path) -> Iterator[EmbeddedPostgres]:
-    """A server that follows another one, in a data directory of its own."""
-    cluster = data_dir / "postgres"
-    data_dir.mkdir()
-    shutil.copytree(primary_dir / "secrets", data_dir / "secrets")
-    where = conninfo_to_dict(primary.dsn())
-    subprocess.run(  # noqa: S603 - PostgreSQL's own program
-        [
-            packaged_binaries() / "pg_basebackup",
-            *("--pgdata", str(cluster), "--checkpoint", "fast", "--write-recovery-conf", "--no-sync"),
-            *("--host", str(where["host"]), "--username", str(where["user"])),
-        ],
-        env=os.environ | {"PGPASSWORD": str(where["password"])},
-        check=True,
-        timeout=100,
-    )
-    owner = (primary_dir / "postgres").stat()
-    for path in (data_dir, *data_dir.rglob("*")):
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-    with EmbeddedPostgres(data_dir) as standby:
-        yield standby
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +22,10 @@ def settings(folder: Path) -> Iterator[dict[str, str]]:
     assert zava("db", "seed", "--data-dir", str(primary_dir), "--scale", "0").returncode == 0
     with EmbeddedPostgres(primary_dir) as primary, standby_of(primary, primary_dir, folder / "standby") as standby:
         yield {
-            "ZAVA_DATABASE__DSN": standby.dsn(user="zava_app", password=primary.secret("zava_app")),
+            "ZAVA_DATABASE__DSN": several(
+                *(server.dsn(user="zava_app", password=primary.secret("zava_app")) for server in (primary, standby)),
+                target_session_attrs="prefer-standby",
+            ),
             "ZAVA_DATABASE__WRITER_DSN": primary.dsn(user="zava_writer", password=primary.secret("zava_writer")),
             "ZAVA_DATABASE__ADMIN_DSN": primary.dsn(),
             "ZAVA_DATABASE__CONTEXT_KEY_FILE": str(primary.secret_file("context-key")),
@@ -91,3 +68,15 @@ def test_an_answer_of_a_standby_is_audited_on_the_primary(settings: dict[str, st
     assert " me " in shown
     verified = zava("audit", "verify", **settings)
     assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_when_the_standby_has_gone_the_primary_answers(
+    settings: dict[str, str], server: Server, token: str, folder: Path
+) -> None:
+    kill(folder / "standby")
+    assert [me(server, token) for _ in range(5)] == [("Ada", 1)] * 5
+    with psycopg.connect(settings["ZAVA_DATABASE__DSN"]) as connection:
+        assert connection.execute("SELECT pg_is_in_recovery()").fetchone() == (False,)
+    log = "".join(server.errors)
+    assert "Questions go to" in log
+    assert "Traceback" not in log

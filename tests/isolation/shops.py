@@ -24,6 +24,7 @@ from tests.isolation.attacks import QUERY, READ_LINK, Asker, Call
 from tests.isolation.canaries import Canaries, Connection, plant
 from tests.isolation.harness import POOL_SIZE, Attacker, Field, Logs, Outcome, bystander
 from tests.isolation.watching import Ledger, Watcher
+from tests.pgbouncer import PgBouncer
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.guard import Relations, check
@@ -32,7 +33,7 @@ from zava.container import new_container
 from zava.core.model import Principal
 from zava.demo.personas import PERSONAS
 from zava.demo.shop import open_sample_shop
-from zava.settings import LimitSettings, SandboxSettings, Settings
+from zava.settings import DatabaseSettings, LimitSettings, SandboxSettings, Settings
 
 SCALE = 0.03
 SECONDS = 2
@@ -257,7 +258,14 @@ def served_shop(folder: Path) -> Iterator[Shop]:
 
 
 @contextmanager
-def layered_shop(folder: Path, database: TestDatabase, guard: Guard = check, *, quiet: bool = True) -> Iterator[Shop]:
+def layered_shop(
+    folder: Path,
+    database: TestDatabase,
+    guard: Guard = check,
+    *,
+    quiet: bool = True,
+    pgbouncer: PgBouncer | None = None,
+) -> Iterator[Shop]:
     """The sample shop in this database, behind the application in this process.
 
     Args:
@@ -265,6 +273,7 @@ def layered_shop(folder: Path, database: TestDatabase, guard: Guard = check, *, 
         database: one that is migrated and empty.
         guard: in place of the real one.
         quiet: whether PostgreSQL keeps errors out of its log, as only a superuser can have it do.
+        pgbouncer: through which the application reaches the database, if not directly.
     """
     with psycopg.connect(database.admin_dsn, autocommit=True) as connection:
         open_sample_shop(connection, now=datetime.now(UTC), scale=SCALE)
@@ -273,7 +282,8 @@ def layered_shop(folder: Path, database: TestDatabase, guard: Guard = check, *, 
     key_file.write_bytes(KEY.secret)
     key_file.chmod(0o600)
     data_dir = Path(str(conninfo_to_dict(database.admin_dsn)["host"]))
-    access = DatabaseAccess(database.app_dsn, key_file)
+    access = DatabaseAccess(pgbouncer.dsn(database.app_dsn) if pgbouncer else database.app_dsn, key_file)
+    reach = DatabaseSettings(pooler="transaction" if pgbouncer else "none")
     yield Shop(
         canaries=canaries,
         admin_dsn=database.admin_dsn,
@@ -281,13 +291,16 @@ def layered_shop(folder: Path, database: TestDatabase, guard: Guard = check, *, 
         server_pid=os.getpid(),
         data_dir=data_dir,
         logs=Logs([data_dir / "postgres.log"] if quiet else []),
-        connect=lambda token: _in_this_process(access, guard, token),
+        connect=lambda token: _in_this_process(access, reach, guard, token),
     )
 
 
 @asynccontextmanager
-async def _in_this_process(access: DatabaseAccess, guard: Guard, token: str) -> AsyncIterator[Client[Any]]:
+async def _in_this_process(
+    access: DatabaseAccess, reach: DatabaseSettings, guard: Guard, token: str
+) -> AsyncIterator[Client[Any]]:
     settings = Settings(
+        database=reach,
         sandbox=SandboxSettings(statement_timeout=SECONDS, pool_max_size=POOL_SIZE),
         limits=LimitSettings(calls_per_second=OFTEN, burst=OFTEN, heavy_slots=SLOTS),
     )

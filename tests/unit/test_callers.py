@@ -4,8 +4,10 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 
+import httpx2
 import pytest
 from fastmcp import Client, FastMCP
+from starlette.applications import Starlette
 
 from tests.authorization_server import AUDIENCE, ISSUER
 from tests.authorization_server import AuthorizationServer as Provider
@@ -236,6 +238,19 @@ async def test_a_scope_narrows_whether_or_not_the_provider_leaves_the_prefix_on(
     callers = DirectoryCallers(FakePrincipalDirectory({"boss": BOSS}), trusted)
     caller = await callers.caller_of(provider.token("boss", scope=f"openid {left_on}{PRODUCTS_READ}"))
     assert caller == Caller(BOSS.principal, frozenset((PRODUCTS_READ,)), SCOPES - {PRODUCTS_READ})
+
+
+@pytest.mark.parametrize("issuer", ["https://login.example.com", "https://login.example.com/", ISSUER])
+async def test_the_issuer_is_told_to_the_letter_since_clients_compare_it(issuer: str) -> None:
+    async def fetch() -> bytes:
+        return Provider().document()
+
+    trusted = AuthorizationServer(issuer, JsonWebTokens(SigningKeys(fetch), TokenRules(issuer, AUDIENCE)))
+    callers = DirectoryCallers(FakePrincipalDirectory(), trusted, base_url="https://zava.example.com")
+    transport = httpx2.ASGITransport(app=Starlette(routes=callers.get_routes("/mcp")))
+    async with httpx2.AsyncClient(transport=transport, base_url="https://zava.example.com") as client:
+        answer = await client.get("/.well-known/oauth-protected-resource/mcp")
+    assert answer.json()["authorization_servers"] == [issuer]
 
 
 def test_a_scope_that_the_token_withholds_is_told_from_one_that_was_not_granted() -> None:

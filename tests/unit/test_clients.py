@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from pydantic import SecretStr
 
 from zava.commands.clients import CLIENTS, PLACES, ClientName, Http, Stdio, client_configuration, show_client
 from zava.core.errors import SetupError
@@ -17,10 +18,20 @@ from zava.settings import DatabaseSettings, HttpSettings, Settings
 TOKEN = "demo-store-seattle"
 URL = "http://127.0.0.1:8000/mcp"
 PROGRAM = ["/absolute/path/to/zava/.venv/bin/zava", "serve", "--transport", "stdio"]
-WAYS: dict[str, Http | Stdio] = {"http": Http(URL, TOKEN), "stdio": Stdio(PROGRAM, TOKEN)}
+WAYS: dict[str, Http | Stdio] = {
+    "http": Http(URL, TOKEN),
+    "stdio": Stdio(PROGRAM, TOKEN),
+    "signed in": Http("https://zava.example.com/mcp", None),
+}
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "clients.md").read_text(encoding="utf-8")
 
-COMMANDS = {("claude-code", "http"), ("claude-code", "stdio"), ("inspector", "http")}
+COMMANDS = {
+    ("claude-code", "http"),
+    ("claude-code", "stdio"),
+    ("claude-code", "signed in"),
+    ("inspector", "http"),
+    ("inspector", "signed in"),
+}
 TEXT = {"type": "string", "minLength": 1}
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 
@@ -99,7 +110,7 @@ def test_what_is_printed_is_what_is_documented(client: ClientName, transport: st
 
 
 @pytest.mark.parametrize("token", ["it's; rm -rf /", '"}\n', "$(id)"])
-@pytest.mark.parametrize("transport", WAYS)
+@pytest.mark.parametrize("transport", ["http", "stdio"])
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_strange_token_stays_a_token(client: ClientName, transport: str, token: str) -> None:
     way = Http(URL, token) if transport == "http" else Stdio(PROGRAM, token)
@@ -146,3 +157,17 @@ def test_a_database_of_ones_own_is_asked_over_http_by_somebody_who_is_named(caps
         show_client(named, "cursor", "stdio")
     show_client(named, "claude-desktop", None)
     assert json.loads(capsys.readouterr().out)["mcpServers"]["zava"]["env"] == {"AUTH_HEADER": "Bearer hunter2"}
+
+
+def test_where_people_sign_in_no_configuration_holds_a_token(capsys: pytest.CaptureFixture[str]) -> None:
+    provider = {"issuer": "https://login.example.com", "jwks_url": "https://login.example.com/keys"}
+    http = {"public_url": "https://zava.example.com"}
+    settings = Settings.model_validate(OWN | {"auth": provider, "http": http})
+    for client in CLIENTS:
+        show_client(settings, client, None)
+        printed = capsys.readouterr().out
+        assert printed.strip() == client_configuration(client, WAYS["signed in"])
+        assert not re.search("authorization|bearer|token|None", printed, re.IGNORECASE)
+    # A machine has a token all the same.
+    show_client(settings.model_copy(update={"token": SecretStr("zava_report")}), "json", None)
+    assert "Bearer zava_report" in capsys.readouterr().out

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from zava.adapters.web.connections import BoundedConnection
 from zava.commands.http_server import MOST_HEADER_BYTES, server_config
 from zava.core.errors import SetupError
 from zava.settings import HttpSettings
@@ -70,7 +71,8 @@ async def test_forwarded_headers_of_anybody_else_are_not(
 
 def test_headers_are_bounded_and_there_are_no_web_sockets() -> None:
     config = server_config(Seen(), HttpSettings())
-    assert config.h11_max_incomplete_event_size == MOST_HEADER_BYTES
+    assert issubclass(config.http_protocol_class, BoundedConnection)
+    assert config.http_protocol_class.limits.header_bytes == MOST_HEADER_BYTES
     assert config.ws_protocol_class is None
     assert b"server" not in dict(config.encoded_headers)
 

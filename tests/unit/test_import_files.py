@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zava.adapters.files.models import MODELS
-from zava.adapters.files.reading import ShopFile
+from zava.adapters.files.reading import Check, ShopFile
 from zava.adapters.files.writing import write_rejections, write_rows
 from zava.core.errors import SetupError
 from zava.core.formulas import FORMULA
@@ -327,6 +327,52 @@ def test_rejected_rows_of_json_can_be_mended_and_imported(tmp_path: Path) -> Non
     write_rejections(place, file, read(file)[1])
     place.write_text(place.read_text(encoding="utf-8").replace('"much"', "5"), encoding="utf-8")
     assert read(ShopFile(place, "targets", {}))[0] == [(1, "Oslo", date(2026, 3, 1), "5")]
+
+
+ODD = st.sampled_from(
+    [
+        "", " ", "0", "-0", "1", "01", "1.0", "1,5", "1.234", "1e3", "\u0661", "NaN", "true", "yes", "None", "'", "''",
+        "'=1", "=1+1", "@me", "-5", "2026-03", "2026-03-31", "2026-13-01", "0000-01-01", "9999-12-31", "20260331",
+        "x" * 60, "2026-03-31T17:05", "2026-03-31T17:05:00-07:00", "2026-03-31 25:00", "Paid", "USD", "usd ", "a@B.com",
+        "\u0130@x.com", "O'slo", "a\nb", "a\0b", "\udcff", "99999999.99", "100000000", "9223372036854775808",
+        "100.00", "100.01",
+    ]
+)  # fmt: skip
+
+
+@given(data=st.data(), kind=st.sampled_from(list(MODELS)))
+def test_a_row_is_the_same_whether_its_cells_were_seen_before_or_not(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, kind: Kind
+) -> None:
+    """Cells are remembered, one by one; a row that is looked at as a whole must not become another."""
+    fields = data.draw(st.permutations(list(MODELS[kind].model_fields)))
+    rows = data.draw(st.lists(st.lists(ODD, min_size=len(fields), max_size=len(fields)), min_size=1, max_size=6))
+    path = tmp_path_factory.mktemp("odd") / f"{kind}.csv"
+    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as written:
+        csv.writer(written).writerows([fields, *rows, *rows])
+    file = ShopFile(path, kind, {})
+    check = Check(file.model, file.columns, spreadsheet=True)
+    whole = [check(record) for record in file.records()]
+    found, rejections = read(file)
+    assert found == [row for row in whole if not isinstance(row, Rejection)]
+    assert rejections == [row for row in whole if isinstance(row, Rejection)]
+
+
+def test_a_header_in_the_middle_is_a_row_that_is_wrong(tmp_path: Path) -> None:
+    """As when two files were put together."""
+    part = b"\xef\xbb\xbfname,region,opened_on\r\nOslo,North,2020-05-01\r\n"
+    rows, (rejection,) = read(csv_file(tmp_path, "stores", part + part.replace(b"Oslo", b"Bergen")))
+    assert [row[1] for row in rows] == ["Oslo", "Bergen"]
+    assert rejection.line == 3
+    assert rejection.reason == "opened_on: write a date as 2026-03-31 (it is 'opened_on')"
+
+
+def test_lines_of_json_after_a_broken_one_are_read(tmp_path: Path) -> None:
+    good = {"store": "Oslo", "month": "2026-01", "revenue_target": 1}
+    file = json_file(tmp_path, "targets", good, '{"store": "Oslo", "month":', good, '"month": "2026-02"}', good)
+    rows, rejections = read(file)
+    assert [row[0] for row in rows] == [1, 3, 5]
+    assert [rejection.line for rejection in rejections] == [2, 4]
 
 
 def test_every_kind_has_a_model() -> None:

@@ -4,24 +4,26 @@ import re
 
 import pytest
 
-from zava.adapters.postgres.running_queries import RUN, RunningQuery, shown
+from zava.adapters.postgres.running_queries import RUN, RunningQuery, new_mark, shown
 from zava.adapters.postgres.sandbox_errors import cancelled
 from zava.commands.queries import in_a_line, printable
 from zava.core.errors import QueryStoppedError, QueryTimeoutError
 
-QUERY = RunningQuery(41, "bcd13e41-c28f-5e7d-8dca-a0ffd98fae8b", "Ada", "active", 3.14, shown("SELECT 1"), stopped=True)
+QUERY = RunningQuery(
+    41, "bcd13e41-c28f-5e7d-8dca-a0ffd98fae8b", "Ada", "active", 3.14, shown("SELECT 1", new_mark()), stopped=True
+)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\n-- \n", "*/\n"])
 def test_a_callers_text_is_shown_in_a_comment_that_nothing_in_it_can_end(end: str) -> None:
-    sent = shown(f"{end}SELECT 1{end}; DROP TABLE orders{end}")
+    sent = shown(f"{end}SELECT 1{end}; DROP TABLE orders{end}", new_mark())
     assert sent.startswith(f"{RUN}-- ")
     # PostgreSQL's scanner ends a comment there, and nowhere else.
     assert not re.search(r"[\n\r]", sent.removeprefix(RUN))
 
 
 def test_an_operator_reads_the_callers_own_text() -> None:
-    query = shown("SELECT 1\n  FROM orders")
+    query = shown("SELECT 1\n  FROM orders", new_mark())
     assert RunningQuery(41, "", "", "", 0, query, stopped=False).text == "SELECT 1 FROM orders"
 
 

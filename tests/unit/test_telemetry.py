@@ -21,15 +21,24 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach,
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, Metric
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    HistogramDataPoint,
+    InMemoryMetricReader,
+    Metric,
+    MetricsData,
+)
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from zava.adapters.cache.memory import InMemoryCache
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.query_shapes import text_of
+from zava.adapters.telemetry.durations import Durations
 from zava.adapters.telemetry.logs import Complaints, OtlpHandler
 from zava.adapters.telemetry.otlp import OpenTelemetry
 from zava.adapters.telemetry.setup import open_telemetry, protocol_of, signals_sent
@@ -70,8 +79,13 @@ class Recorded:
         tracers = TracerProvider(sampler=sampler, shutdown_on_exit=False)
         tracers.add_span_processor(SimpleSpanProcessor(self._exporter))
         meters = MeterProvider([self._reader], shutdown_on_exit=False)
+        self._durations = Durations(InstrumentationScope("test"))
         self.telemetry = OpenTelemetry(
-            tracers.get_tracer("test"), meters.get_meter("test"), SERVER, text_of if with_query_text else None
+            tracers.get_tracer("test"),
+            meters.get_meter("test"),
+            self._durations,
+            SERVER,
+            text_of if with_query_text else None,
         )
 
     @contextmanager
@@ -88,9 +102,8 @@ class Recorded:
         return tuple(span for span in self._exporter.get_finished_spans() if span.name != REQUEST)
 
     def metrics(self) -> dict[str, Metric]:
-        data = self._reader.get_metrics_data()
-        if data is None:
-            return {}
+        kept = self._reader.get_metrics_data() or MetricsData([])
+        data = self._durations.added_to(kept, Resource({}), AggregationTemporality.CUMULATIVE)
         return {
             metric.name: metric
             for resource in data.resource_metrics
@@ -355,8 +368,7 @@ def test_the_age_of_the_rollups_counts_from_when_all_was_summed() -> None:
 def test_histograms_have_the_boundaries_of_the_semantic_conventions() -> None:
     recorded = Recorded()
     recorded.telemetry.observe_query(RUN)
-    assert recorded.telemetry.request_duration is not None
-    recorded.telemetry.request_duration.record(1)
+    recorded.telemetry.observe_request(1, "ping", None, None, None)
     boundaries = {
         name: point.explicit_bounds
         for name, metric in recorded.metrics().items()

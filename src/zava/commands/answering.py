@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asyncc
 from typing import NoReturn
 
 import uvicorn
+import uvloop
 
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.audit_trail import AuditWriter
@@ -42,7 +43,8 @@ def answer_http(settings: Settings, database: Database, listener: socket.socket,
     """Answers over HTTP on this port, of this address, until a signal comes; says so when all is ready."""
     with telemetry_of(settings, database.access) as telemetry:
         container = new_container(settings, database.access, database.principals(), telemetry=telemetry)
-        asyncio.run(_answer_http(container, database, listener, url))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_answer_http(container, database, listener, url))
 
 
 def answer_stdio(settings: Settings, database: Database, token: str | None) -> None:
@@ -74,7 +76,9 @@ def telemetry_of(settings: Settings, access: DatabaseAccess) -> AbstractContextM
 async def _answer_http(container: Container, database: Database, listener: socket.socket, url: str) -> None:
     async with _ready(container, database):
         settings = container.settings()
-        app = http_app(container.server(), container.identity(), settings.http, container.requests())
+        app = http_app(
+            container.server(), container.identity(), settings.http, container.requests(), container.direct_tools()
+        )
         app.router.routes.extend(health_routes(container.checks()))
         # The page lets anybody be anybody, so it is the sample shop's alone.
         if database.embedded:
@@ -112,6 +116,7 @@ async def _ready(container: Container, database: Database) -> AsyncIterator[None
     telemetry = container.telemetry()
     pools = {"questions": container.pool(), "queries": container.sandbox_pool()}
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(container.read_hosts().watching(*pools.values()))
         for name, pool in pools.items():
             await stack.enter_async_context(pool)
             stack.enter_context(telemetry.watching_pool(name, pool.get_stats))

@@ -35,11 +35,11 @@ class Http:
     """A server that runs.
 
     Attributes:
-        token: of whoever asks.
+        token: of whoever asks; None where the client lets its user sign in.
     """
 
     url: str
-    token: str = field(repr=False)
+    token: str | None = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def client_configuration(client: ClientName, way: Http | Stdio) -> str:
     if client == "claude-code":
         return _claude_code(way)
     if client == "inspector" and isinstance(way, Http):
-        return f"{INSPECTOR} {way.url} --transport http \\\n  --header {_quoted_header(way)} \\\n  {QUESTION}"
+        return " \\\n  ".join([f"{INSPECTOR} {way.url} --transport http", *_header(way), QUESTION])
     servers = "servers" if client == "vscode" else "mcpServers"
     return json.dumps({servers: {"zava": _server(client, way)}}, indent=2)
 
@@ -74,20 +74,20 @@ def show_client(settings: Settings, client: ClientName, transport: Literal["http
     token = settings.token.get_secret_value() if settings.token else None
     own = settings.database.dsn is not None
     transport = transport or ("stdio" if client == "claude-desktop" and not own else "http")
-    if own and token is None:
+    if own and token is None and settings.auth.issuer is None:
         raise SetupError(
-            "Who asks? Set ZAVA_TOKEN to the API token of whoever will use the client; `zava token create` issues one."
+            "Who asks? Set ZAVA_TOKEN to the API token of whoever will use the client; `zava token create` issues one. "
+            "With ZAVA_AUTH__ISSUER clients sign in and need none."
         )
     if own and transport == "stdio":
         raise SetupError(
             "A client that starts Zava over stdio would need the settings of your database: serve it over HTTP, and "
             "say --transport http."
         )
-    token = token or SAMPLE_TOKEN
     way = (
-        Http(f"{settings.http.base_url}/mcp", token)
+        Http(f"{settings.http.base_url}/mcp", token if own else token or SAMPLE_TOKEN)
         if transport == "http"
-        else Stdio([*program(settings), "--transport", "stdio"], token)
+        else Stdio([*program(settings), "--transport", "stdio"], token or SAMPLE_TOKEN)
     )
     place = "inspector.json, for --config" if client == "inspector" and transport == "stdio" else PLACES[client]
     print(f"For {place}:", file=sys.stderr)
@@ -107,22 +107,27 @@ def _server(client: ClientName, way: Http | Stdio) -> Mapping[str, object]:
         command, *arguments = way.program
         kind = {"type": "stdio"} if client in {"vscode", "inspector", "json"} else {}
         return {**kind, "command": command, "args": arguments, "env": {"ZAVA_TOKEN": way.token}}
-    authorization = f"Bearer {way.token}"
     if client == "claude-desktop":
-        # It has no entry for a URL. A blank in an argument would be lost on Windows.
-        arguments = ["-y", "mcp-remote", way.url, "--header", "Authorization:${AUTH_HEADER}"]
-        return {"command": "npx", "args": arguments, "env": {"AUTH_HEADER": authorization}}
+        # It has no entry for a URL.
+        bridge = ["-y", "mcp-remote", way.url]
+        if way.token is None:
+            return {"command": "npx", "args": bridge}
+        # A blank in an argument would be lost on Windows.
+        arguments = [*bridge, "--header", "Authorization:${AUTH_HEADER}"]
+        return {"command": "npx", "args": arguments, "env": {"AUTH_HEADER": f"Bearer {way.token}"}}
     kind = {"type": "http"} if client in {"vscode", "json"} else {}
     address = "serverUrl" if client == "windsurf" else "url"
-    return {**kind, address: way.url, "headers": {"Authorization": authorization}}
+    headers = {"headers": {"Authorization": f"Bearer {way.token}"}} if way.token else {}
+    return {**kind, address: way.url, **headers}
 
 
 def _claude_code(way: Http | Stdio) -> str:
     if isinstance(way, Http):
-        return f"claude mcp add --transport http zava {way.url} --header {_quoted_header(way)}"
+        return " ".join([f"claude mcp add --transport http zava {way.url}", *_header(way)])
     token = f"--env ZAVA_TOKEN={shlex.quote(way.token)}"
     return f"claude mcp add --transport stdio {token} zava \\\n  -- {shlex.join(way.program)}"
 
 
-def _quoted_header(way: Http) -> str:
-    return shlex.quote(f"Authorization: Bearer {way.token}")
+def _header(way: Http) -> Sequence[str]:
+    """The option of a command, where there is a token."""
+    return [f"--header {shlex.quote(f'Authorization: Bearer {way.token}')}"] if way.token else []

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import platformdirs
 import psycopg
@@ -19,6 +19,7 @@ from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.migrate import (
     Step,
+    as_owners,
     create_database,
     migrate,
     register_context_key,
@@ -30,6 +31,8 @@ from zava.core.model import Principal
 from zava.demo.personas import PERSONAS
 from zava.demo.shop import Summary, open_sample_shop
 from zava.settings import Settings
+
+Connection: TypeAlias = psycopg.Connection[Any]
 
 DATABASE = "zava"
 LOGIN = "zava_app"
@@ -53,19 +56,30 @@ class Database:
     embedded: EmbeddedPostgres | None = None
 
     @contextmanager
-    def administration(self) -> Iterator[psycopg.Connection[Any]]:
+    def administration(self) -> Iterator[Connection]:
         """An administrator's connection, in autocommit mode."""
         if self.admin_dsn is None:
             raise SetupError(
                 "This needs an administrator of the database: set ZAVA_DATABASE__ADMIN_DSN for this command."
             )
-        with _connect(self.admin_dsn, "an administrator") as connection:
+        with connect(self.admin_dsn, "an administrator") as connection:
+            if _is_pooled(connection):
+                raise SetupError(
+                    "ZAVA_DATABASE__ADMIN_DSN leads to a connection pooler, and what an administrator does needs a "
+                    "session of its own: name the host and port of PostgreSQL itself."
+                )
             yield connection
 
     @contextmanager
-    def login(self) -> Iterator[psycopg.Connection[Any]]:
+    def ownership(self) -> Iterator[Connection]:
+        """An administrator's connection that may act as the owners of Zava's schemas for this time."""
+        with self.administration() as connection, as_owners(connection):
+            yield connection
+
+    @contextmanager
+    def login(self) -> Iterator[Connection]:
         """A connection of the server's own login, in autocommit mode."""
-        with _connect(self.access.dsn, LOGIN) as connection:
+        with connect(self.access.dsn, LOGIN) as connection:
             yield connection
 
     def memory_bound(self) -> int | None:
@@ -73,10 +87,25 @@ class Database:
         with self.login() as connection:
             return memory_bound(connection.info.backend_pid)
 
-    def check_login(self) -> None:
-        """Makes sure that the server's own login is let in: a pool would only say that it waited in vain."""
-        with self.login():
-            pass
+    def check_login(self, pooler: str) -> None:
+        """Makes sure that the server's own login is let in: a pool would only say that it waited in vain.
+
+        Args:
+            pooler: what the settings say that the connection goes through.
+        """
+        with self.login() as connection:
+            if pooler == "none" and _is_pooled(connection):
+                raise SetupError(
+                    "ZAVA_DATABASE__DSN leads to a connection pooler: set ZAVA_DATABASE__POOLER=transaction. Without "
+                    "it a query that one connection has prepared could be run by another."
+                )
+
+    def check_logins(self, pooler: str) -> None:
+        """As check_login, and the writer is let in, too, where there is one."""
+        self.check_login(pooler)
+        if self.access.writer_dsn is not None:
+            with connect(self.access.writer_dsn, WRITER):
+                pass
 
     def migrate(self, *, reinstall: bool = False) -> tuple[Step, ...]:
         """Applies the schema, and makes sure that server and database share a key."""
@@ -92,7 +121,7 @@ class Database:
 
     def seed(self, scale: float) -> Summary:
         """Opens the sample shop, or adds the days since."""
-        with self.administration() as connection, progress_bar("Sample shop") as report:
+        with self.ownership() as connection, progress_bar("Sample shop") as report:
             return open_sample_shop(connection, now=datetime.now(UTC), scale=scale, report=report)
 
     def principals(self) -> dict[str, Principal] | None:
@@ -123,6 +152,18 @@ def open_database(settings: Settings, *, serving_at: str | None = None) -> Itera
         yield _embedded(postgres, _audit_dir(settings, data_dir.expanduser().resolve() / "audit"))
 
 
+@contextmanager
+def open_administration(settings: Settings) -> Iterator[tuple[str, Connection]]:
+    """An administrator's connection string, and a connection; a configured database needs no login of its server."""
+    if settings.database.admin_dsn is not None:
+        dsn = read_dsn("ZAVA_DATABASE__ADMIN_DSN", settings.database.admin_dsn)
+        with connect(dsn, "an administrator") as connection:
+            yield dsn, connection
+        return
+    with open_database(settings) as database, database.administration() as connection:
+        yield database.admin_dsn or "", connection
+
+
 def _configured(settings: Settings) -> Database:
     database = settings.database
     if database.dsn is None or database.context_key_file is None:
@@ -132,23 +173,23 @@ def _configured(settings: Settings) -> Database:
         )
     return Database(
         access=DatabaseAccess(
-            _read_dsn("DSN", database.dsn),
+            read_dsn("ZAVA_DATABASE__DSN", database.dsn),
             database.context_key_file,
-            _read_dsn("WRITER_DSN", database.writer_dsn) if database.writer_dsn else None,
+            read_dsn("ZAVA_DATABASE__WRITER_DSN", database.writer_dsn) if database.writer_dsn else None,
             _audit_dir(settings, default_spool_dir()),
         ),
-        admin_dsn=_read_dsn("ADMIN_DSN", database.admin_dsn) if database.admin_dsn else None,
+        admin_dsn=read_dsn("ZAVA_DATABASE__ADMIN_DSN", database.admin_dsn) if database.admin_dsn else None,
     )
 
 
-def _read_dsn(setting: str, secret: SecretStr) -> str:
+def read_dsn(setting: str, secret: SecretStr) -> str:
     """The connection string, if it is one: what PostgreSQL says of another repeats it, password included."""
     dsn = secret.get_secret_value()
     try:
         conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:
         raise SetupError(
-            f"ZAVA_DATABASE__{setting} is no connection string: write postgresql://user:password@host/database, with "
+            f"{setting} is no connection string: write postgresql://user:password@host/database, with "
             "what is special in a password percent-encoded."
         ) from None
     return dsn
@@ -165,7 +206,7 @@ def _audit_dir(settings: Settings, otherwise: Path) -> Path | None:
 
 def _embedded(postgres: EmbeddedPostgres, audit_dir: Path | None) -> Database:
     postgres.secret(CONTEXT_KEY)
-    with _connect(postgres.dsn(database="postgres"), "an administrator") as connection:
+    with connect(postgres.dsn(database="postgres"), "an administrator") as connection:
         create_database(connection, DATABASE)
     dsn, writer_dsn = (
         postgres.dsn(database=DATABASE, user=login, password=postgres.secret(login)) for login in (LOGIN, WRITER)
@@ -178,7 +219,8 @@ def _embedded(postgres: EmbeddedPostgres, audit_dir: Path | None) -> Database:
 
 
 @contextmanager
-def _connect(dsn: str, whom: str) -> Iterator[psycopg.Connection[Any]]:
+def connect(dsn: str, whom: str) -> Iterator[Connection]:
+    """A connection in autocommit mode. Whatever keeps it from its work is said in a sentence."""
     try:
         connection = psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_SECONDS)
     except psycopg.OperationalError as error:
@@ -197,6 +239,12 @@ def _connect(dsn: str, whom: str) -> Iterator[psycopg.Connection[Any]]:
         raise SetupError(f"The database does not let {whom} do this: {first_line(error)}.") from None
     except psycopg.OperationalError as error:
         raise SetupError(f"The database failed: {first_line(error)}. Try again.") from None
+
+
+def _is_pooled(connection: psycopg.Connection[Any]) -> bool:
+    """Whether a pooler answers in place of PostgreSQL: it cannot say which of PostgreSQL's processes will work."""
+    cursor = connection.execute("SELECT pg_backend_pid()")
+    return cursor.fetchone() != (connection.info.backend_pid,)
 
 
 # What a database says that has no roles, schema, tables or functions of Zava's.

@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from importlib.util import find_spec
 
+from zava.adapters.charts.vega_lite import PACKAGES as PICTURES
+from zava.adapters.embeddings.local import PACKAGES as LOCAL_MODEL
 from zava.adapters.postgres.guard import check
 from zava.adapters.postgres.inspection import DatabaseInspection
 from zava.adapters.postgres.layers import LAYERS
@@ -22,7 +25,7 @@ def examine(settings: Settings) -> int:
     try:
         with open_database(settings) as database:
             where = f"embedded PostgreSQL {database.embedded.version}" if database.embedded else "ZAVA_DATABASE__DSN"
-            database.check_login()
+            database.check_login(settings.database.pooler)
             print(f"ok    database server: {where}")
             return asyncio.run(_examine(settings, database))
     except SetupError as error:
@@ -40,7 +43,8 @@ async def _examine(settings: Settings, database: Database) -> int:
         ]
         needed.append(await _audit(settings, database))
         # Without it Zava serves, with less.
-        await _meaning(inspection, container.embedding_providers())
+        await _meaning(settings, inspection, container.embedding_providers())
+        _charts()
         if needed[0]:
             print(f"\n{LAYERS_TITLE}")
             needed += [
@@ -64,12 +68,26 @@ async def _audit(settings: Settings, database: Database) -> bool:
     )
 
 
-async def _meaning(inspection: DatabaseInspection, providers: Sequence[EmbeddingProvider]) -> None:
+async def _meaning(settings: Settings, inspection: DatabaseInspection, providers: Sequence[EmbeddingProvider]) -> None:
     what = "products found by meaning"
-    if providers:
+    if settings.embedding.provider == "local" and (missing := _missing(LOCAL_MODEL)):
+        print(f"weak  {what}: {missing} is not installed: pip install 'zava[local]'; words find them")
+    elif providers:
         await _found(what, lambda: inspection.embeddings(providers[0].model), "weak")
     else:
         print(f"off   {what}: ZAVA_EMBEDDING__PROVIDER is none, and they are found by words")
+
+
+def _charts() -> None:
+    if missing := _missing(PICTURES):
+        print(f"weak  charts drawn: {missing} is not installed: pip install 'zava[charts]'; answers come in words")
+    else:
+        print("ok    charts drawn")
+
+
+def _missing(packages: Sequence[str]) -> str | None:
+    """The first of these packages of an extra that is not installed."""
+    return next((package for package in packages if find_spec(package) is None), None)
 
 
 async def _found(what: str, inspect: Callable[[], Awaitable[None]], otherwise: str) -> bool:

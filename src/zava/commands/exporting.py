@@ -1,5 +1,6 @@
 """zava export: the shop as files that can be imported."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from zava.adapters.files.reading import CSV, FORMATS
@@ -17,7 +18,7 @@ def export_files(settings: Settings, what: str, path: Path | None) -> None:
     places = _places(what, path)
     with (
         open_database(settings) as database,
-        database.administration() as connection,
+        database.ownership() as connection,
         failures_of("zava export"),
         PostgresExportRepository.open(connection) as shop,
         progress_bar("Export") as report,
@@ -41,6 +42,11 @@ def _places(what: str, path: Path | None) -> dict[Kind, Path]:
         if kind is not None:
             raise SetupError(f"Where do the {what} go? Say `zava export {what} FILE`.")
         folder = Path(what)
+        if not folder.is_dir() and (nearest := get_close_matches(what, KINDS, n=1)):
+            raise SetupError(
+                f"There is nothing called {what} to export. Did you mean `zava export {nearest[0]} FILE`? If it is to "
+                f"be a folder, write ./{what}."
+            )
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -1,6 +1,6 @@
 """What stands between the network and the MCP server: who may connect, how much they may send, and how slowly."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from zava.adapters.mcp.bounded_requests import BoundedRequests
+from zava.adapters.mcp.direct_calls import DirectCalls, DirectTools
 from zava.adapters.mcp.disconnect import DisconnectMiddleware
 from zava.adapters.mcp.identity import Callers
 from zava.adapters.mcp.progress_streams import ProgressStreams
@@ -32,8 +33,18 @@ MCP_HEADERS = ("Authorization", "Content-Type", "Mcp-Method", "Mcp-Name", "MCP-P
 READABLE_HEADERS = ("WWW-Authenticate", "Mcp-Session-Id", "Retry-After")
 
 
-def http_app(server: FastMCP, identity: Callers, settings: HttpSettings, requests: Requests) -> StarletteWithLifespan:
-    """Answers in JSON, and in streams where a client asks for progress. Each principal sends so many requests."""
+def http_app(
+    server: FastMCP, identity: Callers, settings: HttpSettings, requests: Requests, direct: DirectTools
+) -> StarletteWithLifespan:
+    """Answers in JSON, and in streams where a client asks for progress.
+
+    Args:
+        server: speaks the protocol.
+        identity: says who asks.
+        settings: of the operator.
+        requests: that each principal may send.
+        direct: the tools whose plain calls are answered without FastMCP.
+    """
     origins = listed(settings.allowed_origins)
     public_host = urlsplit(settings.base_url).hostname or ""
     cors = (
@@ -50,10 +61,11 @@ def http_app(server: FastMCP, identity: Callers, settings: HttpSettings, request
         else []
     )
 
-    def app(*middleware: Middleware, json_response: bool) -> StarletteWithLifespan:
+    def app(outer: Sequence[Middleware], inner: Sequence[Middleware], *, json_response: bool) -> StarletteWithLifespan:
+        around_calls = [Middleware(ScopeChallenges, identity.challenge), Middleware(DisconnectMiddleware)]
         return server.http_app(
             path=MCP_PATH,
-            middleware=[*middleware, Middleware(ScopeChallenges, identity.challenge), Middleware(DisconnectMiddleware)],
+            middleware=[*outer, *around_calls, *inner],
             json_response=json_response,
             stateless_http=True,
             host_origin_protection=True,
@@ -61,12 +73,15 @@ def http_app(server: FastMCP, identity: Callers, settings: HttpSettings, request
             allowed_origins=[*origins, settings.base_url],
         )
 
-    streaming = app(json_response=False)
+    streaming = app([], [], json_response=False)
     answering = app(
-        *cors,
-        Middleware(WholeBodies),
-        Middleware(BoundedRequests, requests),
-        Middleware(ProgressStreams, streaming),
+        [
+            *cors,
+            Middleware(WholeBodies),
+            Middleware(BoundedRequests, requests),
+            Middleware(ProgressStreams, streaming),
+        ],
+        [Middleware(DirectCalls, MCP_PATH, direct)] if settings.direct else [],
         json_response=True,
     )
     alone = answering.router.lifespan_context
@@ -86,7 +101,9 @@ def server_config(app: ASGIApp, settings: HttpSettings) -> uvicorn.Config:
     Raises:
         SetupError: the certificate or its key cannot be used.
     """
-    limits = ConnectionLimits(settings.max_connections, settings.request_timeout, settings.response_timeout)
+    limits = ConnectionLimits(
+        settings.max_connections, MOST_HEADER_BYTES, settings.request_timeout, settings.response_timeout
+    )
     config = uvicorn.Config(
         app,
         lifespan="on",
@@ -96,7 +113,6 @@ def server_config(app: ASGIApp, settings: HttpSettings) -> uvicorn.Config:
         timeout_graceful_shutdown=DRAIN_SECONDS,
         http=bounded(limits),
         ws="none",
-        h11_max_incomplete_event_size=MOST_HEADER_BYTES,
         # uvicorn's own default would believe a variable that is no setting of Zava's.
         proxy_headers=settings.trusted_proxies is not None,
         forwarded_allow_ips=list(listed(settings.trusted_proxies)),

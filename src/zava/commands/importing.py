@@ -56,7 +56,7 @@ def import_files(settings: Settings, what: str, path: Path | None, options: Impo
         print(_preview(file), file=sys.stderr)
     with open_database(settings) as database:
         _prepare(database)
-        with database.administration() as connection, failures_of("zava import"):
+        with database.ownership() as connection, failures_of("zava import"):
             shop = ImportShop(
                 PostgresImportRepository.open(connection, checks_postponed),
                 options.skip_bad,

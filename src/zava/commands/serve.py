@@ -64,7 +64,7 @@ def _prepare(database: Database, settings: Settings) -> None:
     if database.embedded:
         database.migrate()
         database.seed(settings.embedded.scale)
-    database.check_login()
+    database.check_login(settings.database.pooler)
     if database.access.audit_dir and database.access.writer_dsn is None:
         raise SetupError(
             "Calls are audited by the login zava_writer: set ZAVA_DATABASE__WRITER_DSN, or ZAVA_AUDIT__ENABLED=false "

@@ -4,7 +4,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from uuid import UUID
@@ -83,17 +83,27 @@ class Fairness:
     rate: Rate
     turns: Mapping[Work, Sequence[Turns]]
 
-    @asynccontextmanager
-    async def turn(self, principal: Principal, work: Work) -> AsyncIterator[None]:
+    def turn(self, principal: Principal, work: Work) -> AbstractAsyncContextManager[None]:
         """While it lasts, this principal may do such work.
 
         Raises:
             BusyError: it is not their turn, and will not be soon.
         """
-        async with AsyncExitStack() as held:
-            for turns in self.turns.get(work, ()):
-                await held.enter_async_context(turns.of(principal))
-            yield
+        match self.turns.get(work, ()):
+            case []:
+                return nullcontext()
+            case [turns]:
+                return turns.of(principal)
+            case several:
+                return _one_after_the_other(several, principal)
+
+
+@asynccontextmanager
+async def _one_after_the_other(several: Sequence[Turns], principal: Principal) -> AsyncIterator[None]:
+    async with AsyncExitStack() as held:
+        for turns in several:
+            await held.enter_async_context(turns.of(principal))
+        yield
 
 
 @dataclass

@@ -27,6 +27,7 @@ NAMES = (
 EXPECTED = f"write one of {', '.join(NAMES)}, or 2026-Q2, 2025-11, 2025, or 2026-01-01..2026-03-31"
 
 ONE_DAY = timedelta(days=1)
+RECENT = timedelta(days=31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,11 @@ class Period:
     @property
     def running(self) -> bool:
         return self.ends_on > self.elapsed.last_day
+
+    @property
+    def recent(self) -> bool:
+        """Whether it is so near that the stock of now belongs to it: last month is, on the last day of this one."""
+        return self.ends_on >= self.today - RECENT
 
     @property
     def whole(self) -> DateRange:

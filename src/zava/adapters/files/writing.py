@@ -31,7 +31,7 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Row], report: 
         report: told how many are written.
     """
     written = 0
-    with _replaced(path) as file:
+    with replaced(path) as file:
         write = _csv_writer(file, columns) if path.suffix == CSV else _json_writer(file, columns)
         for row in rows:
             write(row)
@@ -48,7 +48,7 @@ def write_rejections(path: Path, file: ShopFile, rejections: Sequence[Rejection]
     """
     reasons = {rejection.line: rejection.reason for rejection in rejections}
     rejected = (record for record in file.records() if record.line in reasons)
-    with _replaced(path) as written:
+    with replaced(path) as written:
         if file.path.suffix == CSV:
             writer = csv.writer(written)
             writer.writerow([LINE, REASON, *map(_harmless, file.header)])
@@ -104,7 +104,7 @@ def _json_value(value: object) -> object:
 
 
 @contextmanager
-def _replaced(path: Path) -> Iterator[TextIO]:
+def replaced(path: Path) -> Iterator[TextIO]:
     """A new file in place of this one, when it is complete. It may name customers: only its owner may read it."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:

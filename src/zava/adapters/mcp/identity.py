@@ -11,7 +11,7 @@ from fastmcp.server.dependencies import get_access_token
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, BearerAuthBackend
 from mcp.server.auth.routes import build_resource_metadata_url, create_protected_resource_routes
-from pydantic import AnyHttpUrl
+from pydantic import AnyHttpUrl, UrlConstraints
 from starlette.authentication import AuthCredentials, AuthenticationError
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -47,6 +47,12 @@ class Caller:
     principal: Principal
     scopes: frozenset[str]
     withheld: frozenset[str] = frozenset()
+
+
+class Issuer(AnyHttpUrl):
+    """The name of an authorization server, to the letter: clients compare it with what the server calls itself."""
+
+    _constraints = UrlConstraints(allowed_schemes=["http", "https"], preserve_empty_path=True)
 
 
 class CallerToken(AccessToken):
@@ -203,7 +209,7 @@ class DirectoryCallers(Callers):
             return []
         return create_protected_resource_routes(
             resource_url=resource,
-            authorization_servers=[AnyHttpUrl(self._authorization_server.issuer)],
+            authorization_servers=[Issuer(self._authorization_server.issuer)],
             scopes_supported=self.scopes_supported,
             resource_name=NAME,
         )

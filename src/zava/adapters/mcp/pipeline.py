@@ -6,8 +6,8 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -301,12 +301,9 @@ class Pipeline:
             self._fairness.rate.take(principal)
             checked = spec.check(arguments)
             check_scope(caller, spec.name, spec.scope_of(principal, checked))
-            async with self._time_limit():
-                with cancelled_on_disconnect(), reported(self._report, self._report_every), self._within(spec.name):
-                    answer = await self._remember(
-                        caller, spec, checked, partial(spec.answer, principal, checked, self._fairness)
-                    )
-            return replace(answer, link=self._link(principal, spec.name, arguments, answer.result))
+            answer = await self._in_time(spec, caller, checked)
+            link = self._link(principal, spec.name, arguments, answer.result)
+            return replace(answer, link=link) if link else answer
         except asyncio.CancelledError:
             _log_cancelled(spec, asking)
             raise
@@ -359,13 +356,14 @@ class Pipeline:
             observe(call)
         return outcome
 
-    @asynccontextmanager
-    async def _time_limit(self) -> AsyncIterator[None]:
+    async def _in_time(self, spec: ToolSpec[Any], caller: Caller, arguments: Mapping[str, Any]) -> Answer[Any]:
         """The backstop of every call. A TimeoutError of the tool's own is a fault like any other."""
         limit = asyncio.timeout(self._timeout)
         try:
             async with limit:
-                yield
+                with cancelled_on_disconnect(), reported(self._report, self._report_every), self._within(spec.name):
+                    work_out = partial(spec.answer, caller.principal, arguments, self._fairness)
+                    return await self._remember(caller, spec, arguments, work_out)
         except TimeoutError:
             if not limit.expired():
                 raise

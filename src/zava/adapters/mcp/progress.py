@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 from fastmcp.server.dependencies import get_context
 
+from zava.adapters.mcp.client import is_direct
+
 logger = logging.getLogger(__name__)
 
 Report: TypeAlias = Callable[[float, str], Awaitable[None]]
@@ -29,6 +31,10 @@ async def report_progress(seconds: float, message: str) -> None:
 @contextmanager
 def reported(report: Report, every: float) -> Iterator[None]:
     """Reports on the work within, after so many seconds and again after as many."""
+    # Whoever calls directly has not asked for it.
+    if is_direct():
+        yield
+        return
     loop = asyncio.get_running_loop()
     started = loop.time()
     tasks: list[asyncio.Task[None]] = []

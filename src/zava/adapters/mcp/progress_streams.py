@@ -34,7 +34,7 @@ class ProgressStreams:
             return
         messages, body = await _first(receive)
         app = self._streaming if PROGRESS_TOKEN in body else self._app
-        await app(scope, _again(messages, receive), send)
+        await app(scope, again(messages, receive), send)
 
 
 def _takes_a_stream(scope: Scope) -> bool:
@@ -60,7 +60,7 @@ async def _first(receive: Receive) -> tuple[list[Message], bytes]:
     return messages, body
 
 
-def _again(messages: Iterable[Message], receive: Receive) -> Receive:
+def again(messages: Iterable[Message], receive: Receive) -> Receive:
     """An ASGI `receive` that begins with these messages."""
     kept: Iterator[Message] = iter(messages)
 

@@ -3,6 +3,7 @@
 from dataclasses import fields, is_dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -74,8 +75,10 @@ def _definition(schema: JsonSchemaValue, definitions: dict[str, JsonSchemaValue]
 
 def to_json(value: object) -> Json:
     """A result as JSON values. Amounts keep their cents: a float prints the shortest text that means it."""
-    if is_dataclass(value):
-        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: to_json(getattr(value, name)) for name in _names(type(value))}
     if isinstance(value, dict):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
@@ -84,6 +87,9 @@ def to_json(value: object) -> Json:
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, date | UUID):  # a moment too
         return value.isoformat() if isinstance(value, date) else str(value)
-    if value is None or isinstance(value, str | int | float):
-        return value
     raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+@cache
+def _names(result_type: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(result_type))

@@ -1,15 +1,17 @@
 """One span and one measurement of every request of a client, as part of the client's own trace."""
 
 import time
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeAlias
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context, attach, detach
-from opentelemetry.metrics import Histogram
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
 from pydantic import ValidationError
@@ -35,8 +37,22 @@ METHODS = frozenset(
     )
 )
 OTHER = "_OTHER"
-# By the method that names one.
-NAMES = {"tools/call": "gen_ai.tool.name", "prompts/get": "gen_ai.prompt.name"}
+TOOL = "tools/call"
+PROMPT = "prompts/get"
+
+# Of seconds, method, tool, prompt and kind of error.
+RequestObserver: TypeAlias = Callable[[float, str, str | None, str | None, str | None], None]
+
+
+@dataclass(slots=True)
+class WatchedRequest:
+    """A request that is being handled.
+
+    Attributes:
+        error: its code, when it ends in one.
+    """
+
+    error: str | None = None
 
 
 class ServerSpans:
@@ -45,67 +61,92 @@ class ServerSpans:
     FastMCP's own spans would carry the messages of errors, and the URIs that callers write.
     """
 
-    def __init__(self, tracer: Tracer, duration: Histogram, tools: Collection[str], prompts: Collection[str]) -> None:
+    def __init__(
+        self, tracer: Tracer, observe: RequestObserver, tools: Collection[str], prompts: Collection[str]
+    ) -> None:
         """Takes the names of all tools and prompts.
 
         Args:
             tracer: makes the spans.
-            duration: takes the seconds of each request.
+            observe: is told of each request that has ended.
             tools: that clients can call.
             prompts: that clients can get.
         """
         self._tracer = tracer
-        self._duration = duration
-        self._known = {"tools/call": frozenset(tools), "prompts/get": frozenset(prompts)}
+        self._observe = observe
+        self._tools = frozenset(tools)
+        self._prompts = frozenset(prompts)
 
     async def __call__(self, request: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         # Nobody waits for an answer to a notification.
         if request.request_id is None:
             return await call_next(request)
-        method = request.method if request.method in METHODS else OTHER
-        attributes: dict[str, AttributeValue] = {"mcp.method.name": method}
-        name = self._name(request)
-        if name:
-            attributes[NAMES[method]] = name
-        if method == "tools/call":
-            attributes["gen_ai.operation.name"] = "execute_tool"
-        error: str | None = None
+        name = (request.params or {}).get("name")
+        headers = request.request.headers if request.request is not None else None
+        with self.around(request.method, name, (request.meta, headers)) as watched:
+            result = await call_next(request)
+            watched.error = _error_of(result)
+        return result
+
+    @contextmanager
+    def around(
+        self, method: str, name: object, carriers: Sequence[Mapping[str, Any] | None]
+    ) -> Iterator[WatchedRequest]:
+        """Surrounds the handling of a request.
+
+        Args:
+            method: as the client says.
+            name: of a tool or prompt, or whatever the client says in its place.
+            carriers: what may name the client's trace; the first that does counts.
+        """
+        method = method if method in METHODS else OTHER
+        tool = _known(name, self._tools) if method == TOOL else None
+        prompt = _known(name, self._prompts) if method == PROMPT else None
+        watched = WatchedRequest()
         started = time.monotonic()
         span = self._tracer.start_span(
-            f"{method} {name}" if name else method,
-            context=_parent(request),
+            f"{method} {tool or prompt}" if tool or prompt else method,
+            context=_parent(carriers),
             kind=SpanKind.SERVER,
-            attributes=attributes,
+            attributes=_attributes(method, tool, prompt),
         )
         # The library's own way of making it the current one takes twice as long.
         token = attach(trace.set_span_in_context(span))
         try:
-            result = await call_next(request)
-            error = _error_of(result)
+            yield watched
         except BaseException as failure:
-            error = _error_type(failure)
+            watched.error = _error_type(failure)
             raise
         finally:
             detach(token)
-            attributes.pop("gen_ai.operation.name", None)
-            if error:
-                attributes["error.type"] = error
-                span.set_attribute("error.type", error)
+            if watched.error:
+                span.set_attribute("error.type", watched.error)
                 span.set_status(StatusCode.ERROR)
             span.end()
-            self._duration.record(time.monotonic() - started, attributes, trace.set_span_in_context(span))
-        return result
-
-    def _name(self, request: ServerRequestContext[Any, Any]) -> str | None:
-        known = self._known.get(request.method)
-        name = (request.params or {}).get("name") if known else None
-        return name if known and isinstance(name, str) and name in known else None
+            self._observe(time.monotonic() - started, method, tool, prompt, watched.error)
 
 
-def _parent(request: ServerRequestContext[Any, Any]) -> Context | None:
+def _known(name: object, names: Collection[str]) -> str | None:
+    """The name, if there is such a thing."""
+    return name if isinstance(name, str) and name in names else None
+
+
+# There are as many as there are tools and prompts.
+@cache
+def _attributes(method: str, tool: str | None, prompt: str | None) -> dict[str, AttributeValue]:
+    attributes: dict[str, AttributeValue] = {"mcp.method.name": method}
+    if tool:
+        attributes["gen_ai.tool.name"] = tool
+    if prompt:
+        attributes["gen_ai.prompt.name"] = prompt
+    if method == TOOL:
+        attributes["gen_ai.operation.name"] = "execute_tool"
+    return attributes
+
+
+def _parent(carriers: Sequence[Mapping[str, Any] | None]) -> Context | None:
     """The caller's span: what the message says of it, or else what the HTTP request does."""
-    headers = request.request.headers if request.request is not None else None
-    for carrier in (request.meta, headers):
+    for carrier in carriers:
         if carrier and "traceparent" in carrier:
             context = propagate.extract(_texts(carrier), context=Context())
             if trace.get_current_span(context).get_span_context().is_valid:

@@ -3,12 +3,12 @@
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 from zava.adapters.postgres.context import ContextKey, ContextKeyError
@@ -172,8 +172,8 @@ def chain(
         key_id=key.key_id,
     ).as_json()
     mac = _chained(key, end.mac, row)
-    rest: dict[str, Any] = {"mac": mac} | ({"query_text": text} if text else {})
-    return replace(end, sequence=sequence, mac=mac), f"{row[:-1]},{ENCODER.encode(rest)[1:]}"
+    query_text = f',"query_text":{ENCODER.encode(text)}' if text else ""
+    return Link(end.writer_id, sequence, mac), f'{row[:-1]},"mac":"{mac}"{query_text}}}'
 
 
 def _text(text: str) -> str:

@@ -84,4 +84,6 @@ class AuditWriter:
             return await cursor.fetchone() == (True,)
 
     async def _connect(self) -> psycopg.AsyncConnection:
-        return await psycopg.AsyncConnection.connect(self.dsn, autocommit=True, connect_timeout=CONNECT_SECONDS)
+        return await psycopg.AsyncConnection.connect(
+            self.dsn, autocommit=True, connect_timeout=CONNECT_SECONDS, prepare_threshold=None
+        )

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -73,6 +73,10 @@ class StoredRow(AuditRow):
 
     stored_mac: str
     query_text: str | None
+    erased_at: datetime | None
+    erased_by: str | None
+    erasure_key_id: str | None
+    erasure_signature: str | None
 
     @property
     def link(self) -> Link:
@@ -97,6 +101,24 @@ class Checkpoint:
     @property
     def link(self) -> Link:
         return Link(self.writer_id, self.sequence, self.mac)
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """That a full text was erased. The columns are those of audit.erasures."""
+
+    writer_id: UUID
+    sequence: int
+    erased_at: datetime
+    erased_by: str
+    key_id: str
+    signature: str
+
+    @classmethod
+    def signed(cls, key: AuditKey, writer_id: UUID, sequence: int, erased_at: datetime, erased_by: str) -> "Erasure":
+        moment = erased_at.astimezone(UTC).isoformat(timespec="microseconds")
+        signature = key.mac("erasure", str(writer_id), str(sequence), moment, erased_by)
+        return cls(writer_id, sequence, erased_at, erased_by, key.key_id, signature)
 
 
 class _BrokenError(Exception):
@@ -218,7 +240,8 @@ class _Walk:
         if not _same(row.mac(key, self._end.mac), row.stored_mac):
             place = self._place_of(key, row)
             raise _BrokenError(row.sequence, f"out of order: it was row {place}" if place else "changed")
-        if row.query_mac and row.query_text is None:
+        self._check_erasure(row)
+        if row.query_mac and row.query_text is None and row.erasure_key_id is None:
             raise _BrokenError(row.sequence, "missing: its full text")
         if row.query_text is not None and not _same(
             text_mac(key, row.writer_id, row.sequence, row.query_text), row.query_mac or ""
@@ -251,6 +274,16 @@ class _Walk:
         ):
             raise _BrokenError(point.sequence, "changed: its checkpoint")
         self._checkpoint = None
+
+    def _check_erasure(self, row: StoredRow) -> None:
+        if row.erasure_key_id is None or row.erased_at is None or row.erased_by is None:
+            return
+        key = self._key(row.erasure_key_id, row.sequence)
+        signature = Erasure.signed(key, row.writer_id, row.sequence, row.erased_at, row.erased_by).signature
+        if not _same(signature, row.erasure_signature or ""):
+            raise _BrokenError(row.sequence, "changed: the erasure of its full text")
+        if row.query_text is not None:
+            raise _BrokenError(row.sequence, "out of order: its full text was erased, and is here again")
 
     def _key(self, key_id: str, sequence: int) -> AuditKey:
         if key_id not in self._keys:

@@ -32,6 +32,8 @@ TRANSLATIONS: dict[str, ZavaError] = {
     "08": UnavailableError(UNAVAILABLE),
 }
 
+# Of a transaction that only reads, a standby alone says so: what it follows did away with what was being read.
+CONFLICT_WITH_RECOVERY = "40"
 CONNECTION_LOST = ("08", "57P01", "57P02", "57P03", "57P05")
 
 
@@ -40,6 +42,11 @@ def is_connection_failure(error: BaseException) -> bool:
     if isinstance(error, PoolTimeout) or not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return False
     return error.sqlstate is None or error.sqlstate.startswith(CONNECTION_LOST)
+
+
+def is_conflict_with_recovery(error: BaseException | None) -> bool:
+    """Whether a standby stopped a question in favour of what it follows. The next time it may be faster."""
+    return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(CONFLICT_WITH_RECOVERY)
 
 
 def is_unknown_key(error: BaseException | None) -> bool:

@@ -34,10 +34,15 @@ _numbers = count()
 
 
 class Exchange:
-    """Commands to send together. Each has one result, in their order; after a failure the others are not run."""
+    """Commands to send together. Each has one result, in their order; after a failure the others are not run.
+
+    Where psycopg keeps no parsed queries on a connection (prepare_threshold is None), this keeps none either: behind a
+    pooler the next transaction may be on another connection of the server, where a name is unknown or somebody else's.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._keeps = connection.prepare_threshold is not None
         self._known = _parsed.setdefault(connection, {})
         self._commands: list[Command] = []
         # By their places among the commands.
@@ -58,18 +63,15 @@ class Exchange:
         transformer = Transformer(self._connection)
         values = transformer.dump_sequence([parameters[name] for name in names], [PyFormat.AUTO] * len(names))
         types, formats = transformer.types or (), transformer.formats
-        if keep:
-            self._execute((text, types), values, formats)
-        else:
-            self._add(self._pgconn.send_query_params, text, values, types, formats)
+        self._execute((text, types), values, formats, keep=keep)
 
     def execute(self, query: str, *parameters: str) -> None:
         """A query of our own with parameters $1, $2, …, parsed once a connection; the answer comes as text."""
-        self._execute((query.encode(), ()), [parameter.encode() for parameter in parameters], None)
+        self._execute((query.encode(), ()), [parameter.encode() for parameter in parameters], None, keep=True)
 
     def execute_once(self, query: str, *parameters: str) -> None:
         """As execute, for a text that is another each time: the connection must not keep it."""
-        self._add(self._pgconn.send_query_params, query.encode(), [parameter.encode() for parameter in parameters])
+        self._execute((query.encode(), ()), [parameter.encode() for parameter in parameters], None, keep=False)
 
     def describe(self, query: str) -> None:
         """Parses a query without running it. Adds two results; the second has names and types of the columns."""
@@ -94,10 +96,20 @@ class Exchange:
                 self._known[statement] = name
         for result in results:
             if result.status == ExecStatus.FATAL_ERROR:
-                raise error_from_result(result, encoding=self._connection.info.encoding)
+                error = error_from_result(result, encoding=self._connection.info.encoding)
+                if isinstance(error, psycopg.errors.FeatureNotSupported):
+                    # "cached plan must not change result type": a migration has changed what a parsed query returns.
+                    self._known.clear()
+                raise error
         return [result for place, result in enumerate(results) if place not in self._parses]
 
-    def _execute(self, statement: Statement, values: Sequence[Buffer | None], formats: Sequence[Format] | None) -> None:
+    def _execute(
+        self, statement: Statement, values: Sequence[Buffer | None], formats: Sequence[Format] | None, *, keep: bool
+    ) -> None:
+        if not (keep and self._keeps):
+            text, types = statement
+            self._add(self._pgconn.send_query_params, text, values, types or None, formats)
+            return
         name = self._known.get(statement)
         if name is None:
             name = str(next(_numbers)).encode()

@@ -101,7 +101,10 @@ class PostgresImportRepository(ImportRepository):
         """
         refuse_sample_shop(connection)
         connection.execute("SET ROLE zava_owner")
-        connection.execute("SELECT set_config('work_mem', %s, false)", [MEMORY])
+        connection.execute(
+            "SELECT set_config(name, %s, false) FROM unnest('{work_mem, maintenance_work_mem}'::text[]) AS name",
+            [MEMORY],
+        )
         if connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone() != (True,):
             raise SetupError("Nothing can be imported now: another `zava import` is at it.")
         return cls(connection, postponed)
@@ -173,8 +176,8 @@ class PostgresImportRepository(ImportRepository):
     def merge(self, kind: Kind) -> Imported:
         with self._checks(kind):
             imported = self._counted(MERGE[kind])
-        if imported.new or imported.changed:
-            self.connection.execute(f"ANALYZE {TABLES[kind]}")
+            if imported.new or imported.changed:
+                self.connection.execute(f"ANALYZE {TABLES[kind]}")
         return imported
 
     def remove_missing(self, kind: Kind) -> Imported:
@@ -200,14 +203,18 @@ class PostgresImportRepository(ImportRepository):
 
 def refuse_sample_shop(connection: psycopg.Connection[Any]) -> None:
     """Raises SetupError when this is the sample shop, unless that has never lived."""
-    with connection.transaction():
-        connection.execute("SET LOCAL ROLE zava_access")
-        lives = connection.execute("SELECT FROM access.sample_shop WHERE scale > 0").fetchone() is not None
-    if lives:
+    if sample_shop_lives(connection):
         raise SetupError(
             "This database holds the sample shop, which is made up and lives on by itself: nothing is imported into "
             "it. Import into a database of your own (ZAVA_DATABASE__DSN), or with --data-dir into another folder."
         )
+
+
+def sample_shop_lives(connection: psycopg.Connection[Any]) -> bool:
+    """Whether this is the sample shop, and has customers and orders that are made up."""
+    with connection.transaction():
+        connection.execute("SET LOCAL ROLE zava_access")
+        return connection.execute("SELECT FROM access.sample_shop WHERE scale > 0").fetchone() is not None
 
 
 def remove_stores(connection: psycopg.Connection[Any]) -> None:

@@ -31,7 +31,15 @@ Connection: TypeAlias = psycopg.Connection[Any]
 
 # Any number will do, as long as no other program in this database uses it.
 LOCK = 7_203_911
+OWNERS_LOCK = 7_203_914
 LOCK_ATTEMPTS = 10
+# Who notices first that two wait for each other gives up: not somebody who asks. Only a superuser may say so.
+GIVE_WAY: LiteralString = """
+    SELECT set_config('deadlock_timeout', '10ms', true) FROM pg_roles WHERE rolname = current_user AND rolsuper
+"""
+# Whoever asks has read these before anything else, and keeps them until the answer: who has them to itself knows that
+# nobody is in the middle of a question.
+HOLD_QUESTIONS: LiteralString = "LOCK TABLE access.keys, access.principals IN ACCESS EXCLUSIVE MODE"
 OWNERS = (
     "zava_owner",
     "zava_access",
@@ -43,6 +51,8 @@ OWNERS = (
     "zava_sandbox_all",
     "zava_functions",
 )
+# Those that have a password.
+LOGINS = ("zava_app", "zava_writer")
 
 
 class MigrationError(SetupError):
@@ -132,6 +142,11 @@ def migrate(connection: Connection, root: Traversable | None = None, *, reinstal
     return tuple(done)
 
 
+def create_roles(connection: Connection) -> None:
+    """Makes those of Zava's roles that the server lacks, which is what the first install step does."""
+    _apply(connection, read_steps("install")[0])
+
+
 def pending_steps(connection: Connection) -> tuple[Step, ...]:
     """What migrate() would apply."""
     applied = {(step.series, step.version): step for step in applied_steps(connection)}
@@ -171,12 +186,19 @@ def acting_as(connection: Connection, role: LiteralString) -> Iterator[None]:
 
 
 def set_first_password(connection: Connection, role: str, password: str) -> None:
-    """Gives a login its password unless it has one. Only its verifier crosses the wire, and reaches no log."""
-    if (
-        connection.execute("SELECT FROM pg_authid WHERE rolname = %s AND rolpassword IS NULL", [role]).fetchone()
-        is None
-    ):
-        return
+    """Gives a login its password unless it has one."""
+    if lacks_password(connection, role):
+        set_password(connection, role, password)
+
+
+def lacks_password(connection: Connection, role: str) -> bool:
+    """Whether a login has no password yet, which superusers alone can see."""
+    found = connection.execute("SELECT FROM pg_authid WHERE rolname = %s AND rolpassword IS NULL", [role]).fetchone()
+    return found is not None
+
+
+def set_password(connection: Connection, role: str, password: str) -> None:
+    """Gives a login a password. Only its verifier crosses the wire, and reaches no log."""
     verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier)))
 
@@ -214,19 +236,32 @@ def _apply(connection: Connection, step: Step) -> None:
 
 
 def _apply_recorded(connection: Connection, step: Step) -> None:
-    logger.info("applying %s/%s", step.series, step.name)
+    logger.debug("applying %s/%s", step.series, step.name)  # what is done is told by the command
+    hold_questions = False
     for attempt in _patiently():
         with attempt:
             if step.transactional:
-                with connection.transaction():
-                    connection.execute("SET LOCAL lock_timeout = '1s'")
-                    connection.execute("SET LOCAL ROLE zava_owner")
-                    connection.execute(step.text)
-                    _record(connection, step)
+                try:
+                    _apply_at_once(connection, step, hold_questions=hold_questions)
+                except psycopg.errors.DeadlockDetected:
+                    hold_questions = True
+                    raise
             else:
                 connection.execute(step.text)
                 with connection.transaction():
                     _record(connection, step)
+
+
+def _apply_at_once(connection: Connection, step: Step, *, hold_questions: bool) -> None:
+    with connection.transaction():
+        connection.execute("SET LOCAL lock_timeout = '1s'")
+        connection.execute(GIVE_WAY)
+        if hold_questions:
+            connection.execute("SET LOCAL ROLE zava_access")
+            connection.execute(HOLD_QUESTIONS)
+        connection.execute("SET LOCAL ROLE zava_owner")
+        connection.execute(step.text)
+        _record(connection, step)
 
 
 def _record(connection: Connection, step: Step) -> None:
@@ -260,7 +295,7 @@ def _patiently() -> Retrying:
     return Retrying(
         stop=stop_after_attempt(LOCK_ATTEMPTS),
         wait=wait_exponential_jitter(multiplier=0.5, max=5),
-        retry=retry_if_exception_type(psycopg.errors.LockNotAvailable),
+        retry=retry_if_exception_type((psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)),
         retry_error_callback=_give_up,
     )
 
@@ -279,11 +314,17 @@ def as_owners(connection: Connection) -> Iterator[None]:
         yield
         return
     roles = sql.SQL(", ").join(map(sql.Identifier, OWNERS))
+    connection.execute("SELECT pg_advisory_lock_shared(%s)", [OWNERS_LOCK])
     connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(roles))
     try:
         yield
     finally:
-        connection.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(roles))
+        connection.execute("RESET ROLE")  # some stay who they were
+        connection.execute("SELECT pg_advisory_unlock_shared(%s)", [OWNERS_LOCK])
+        # The last of several commands at a time takes the rights away: a long one may be at work still.
+        if connection.execute("SELECT pg_try_advisory_lock(%s)", [OWNERS_LOCK]).fetchone() == (True,):
+            connection.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(roles))
+            connection.execute("SELECT pg_advisory_unlock(%s)", [OWNERS_LOCK])
 
 
 def _numbered_steps(connection: Connection, root: Traversable | None = None) -> tuple[Step, ...]:

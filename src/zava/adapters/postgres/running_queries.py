@@ -1,8 +1,10 @@
 """The queries of callers' own that run, for an operator to look at and to stop."""
 
+import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import class_row
@@ -10,6 +12,17 @@ from psycopg.rows import class_row
 from zava.adapters.postgres.sql import load
 
 RUN = load("execute_sales_query")
+MARK_BYTES = 4
+SHOWN = re.compile(rf"\A{re.escape(RUN)}-- [0-9a-f]{{{2 * MARK_BYTES}}} ")
+# Which of these marks does the text of a query have that runs?
+MARKED: LiteralString = """
+    SELECT mark
+    FROM unnest(%(marks)s::text[]) AS mark
+    WHERE EXISTS (
+        SELECT FROM pg_catalog.pg_stat_activity
+        WHERE usename = session_user AND state = 'active' AND starts_with(query, %(run)s || '-- ' || mark)
+    )
+"""
 RUNNING = load("running_queries")
 
 
@@ -35,15 +48,29 @@ class RunningQuery:
     @property
     def text(self) -> str:
         """The caller's own text, in one line."""
-        return " ".join(self.query.removeprefix(f"{RUN}-- ").split())
+        return " ".join(SHOWN.sub("", self.query).split())
 
 
-def shown(statement: str) -> str:
+def shown(statement: str, mark: str) -> str:
     """The text of execute_sales_query.sql, and the caller's own as a comment: PostgreSQL shows no parameters.
 
-    A comment ends with its line, and this one has no other.
+    A comment ends with its line, and this one has no other. A mark before it, of new_mark(), names this run of it.
     """
-    return f"{RUN}-- {' '.join(statement.split())}"
+    return f"{RUN}-- {mark} {' '.join(statement.split())}"
+
+
+def new_mark() -> str:
+    """Names one run of a query, among all those of all servers."""
+    return secrets.token_hex(MARK_BYTES)
+
+
+async def marked(connection: psycopg.AsyncConnection[Any], marks: Sequence[str]) -> list[str]:
+    """Those of the marks whose queries run.
+
+    PostgreSQL's number of a process would not do: through a pooler nobody learns it.
+    """
+    cursor = await connection.execute(MARKED, {"marks": list(marks), "run": RUN})
+    return [mark for (mark,) in await cursor.fetchall()]
 
 
 def running_queries(connection: psycopg.Connection[Any], *, stop: int | None = None) -> Sequence[RunningQuery]:

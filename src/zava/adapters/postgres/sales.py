@@ -108,8 +108,10 @@ class PostgresSalesRepository(SalesRepository):
             "products": BEST_SELLERS,
             "stock": STOCK_LISTED,
         }
+        if not period.recent:
+            return _figures(await self.sessions.ask(principal, parameters, VISITS, SLICES, TARGET), ())
         answers = await self.sessions.ask(principal, parameters, VISITS, SLICES, TARGET, STOCK)
-        return _figures(answers)
+        return _figures(answers, answers[STOCK])
 
     async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
         compiled = compile_analysis(query)
@@ -146,7 +148,7 @@ class PostgresSalesRepository(SalesRepository):
         return (await self.sessions.ask(principal, parameters, STANDING))[STANDING]
 
 
-def _figures(answers: Answers) -> PerformanceFigures:
+def _figures(answers: Answers, stock_at_risk: Sequence[StockAtRisk]) -> PerformanceFigures:
     visits, previous_visits = answers[VISITS]
     slices = answers[SLICES]
     (every,) = (_slice(row) for row in slices if row.slice == "all")
@@ -156,7 +158,7 @@ def _figures(answers: Answers) -> PerformanceFigures:
         revenue_target=answers[TARGET][0].revenue_target,
         products=tuple(_slice(row) for row in slices if row.slice == "product"),
         categories=tuple(_slice(row) for row in slices if row.slice == "category"),
-        stock_at_risk=tuple(answers[STOCK]),
+        stock_at_risk=tuple(stock_at_risk),
     )
 
 

@@ -1,12 +1,11 @@
 """Free SQL in PostgreSQL's sandbox: one round trip, in a transaction that is always rolled back."""
 
-import asyncio
 import json
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString, TypeVar
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -15,18 +14,17 @@ from psycopg.pq.abc import PGresult
 from zava.adapters.postgres.exchange import Exchange, last_value
 from zava.adapters.postgres.guard import Relations, check
 from zava.adapters.postgres.observed import observed
-from zava.adapters.postgres.running_queries import shown
+from zava.adapters.postgres.running_queries import marked, new_mark, shown
 from zava.adapters.postgres.sandbox_errors import PREFIX, SUFFIX, cancelled, explain
 from zava.adapters.postgres.sandbox_rows import read_rows
 from zava.adapters.postgres.sessions import BEGIN, PrincipalSessions
 from zava.adapters.postgres.sql import load
+from zava.adapters.postgres.within import within
 from zava.core.errors import BusyError, QueryRefusedError
 from zava.core.model import MOST_FILE_ROWS, Principal, ResultColumn, Snapshot, Table
 from zava.core.ports import Sandbox, SchemaCatalog
 from zava.core.readings import reading_under_way
 from zava.core.threads import in_thread
-
-Result = TypeVar("Result")
 
 # As the runner sees names, so that the columns described are the columns sent.
 SEARCH_PATH = "sandbox_functions, pg_catalog, retail, public, pg_temp"
@@ -40,7 +38,11 @@ OPEN = """
         set_config('search_path', $3, true),
         set_config('TimeZone', access.business_time_zone(), true),
         json_build_object(
-            'stores', access.seal_context($4), 'as_of', transaction_timestamp(), 'vector', to_regtype('vector')::oid
+            'stores', access.seal_context($4), 'vector', to_regtype('vector')::oid, 'as_of', CASE
+                WHEN NOT pg_is_in_recovery() THEN transaction_timestamp()
+                -- Before it has followed anything, a standby is as old as its last checkpoint.
+                ELSE coalesce(pg_last_xact_replay_timestamp(), (pg_control_checkpoint()).checkpoint_time)
+            END
         )
 """
 # What this transaction sees, for who keeps the answer.
@@ -48,12 +50,8 @@ SEEN = f"SELECT row_to_json(seen) FROM ({load('snapshot')}) AS seen"  # noqa: S6
 NAME = "execute_sales_query"
 LONGEST_NAME = 63
 MOST_COLUMNS = 200
-# After its time a query is stopped; and when that does not help, its connection is given up.
+# After its time a query is stopped.
 GRACE_SECONDS = 1.0
-LAST_SECONDS = 0.5
-STILL_RUNNING: LiteralString = """
-    SELECT pid FROM pg_catalog.pg_stat_activity WHERE pid = ANY (%s) AND usename = session_user AND state = 'active'
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +99,8 @@ class PostgresSandbox(Sandbox):
         self._limits = limits
         self._guard = guard
         self._relations: Relations = {}
-        self._given_up: dict[UUID, list[int]] = {}
+        # Marks of queries, by their principals.
+        self._given_up: dict[UUID, list[str]] = {}
 
     async def execute_sales_query(self, principal: Principal, query: str, *, for_file: bool = False) -> Table:
         statement = await self._admit(principal, query)
@@ -135,9 +134,8 @@ class PostgresSandbox(Sandbox):
         if principal.principal_id not in self._given_up:
             return
 
-        async def ask(connection: psycopg.AsyncConnection[Any], _: str) -> list[int]:
-            pids = self._given_up.pop(principal.principal_id, [])
-            return [pid for (pid,) in await (await connection.execute(STILL_RUNNING, [pids])).fetchall()]
+        async def ask(connection: psycopg.AsyncConnection[Any], _: str) -> list[str]:
+            return await marked(connection, self._given_up.pop(principal.principal_id, []))
 
         running = await self._sessions.converse(principal, ask)
         if running:
@@ -172,21 +170,21 @@ class PostgresSandbox(Sandbox):
         exchange.describe(f"{PREFIX}{statement}{SUFFIX}")
         limits = self._limits
         most = (limits.most_file_rows, limits.most_file_bytes) if for_file else (limits.most_rows, limits.most_bytes)
-        exchange.execute_once(shown(statement), statement, *map(str, most))
+        mark = new_mark()
+        exchange.execute_once(shown(statement, mark), statement, *map(str, most))
         exchange.execute("ROLLBACK")
         # Waiting for a connection is no part of it.
         started = time.monotonic()
-        pid = connection.info.backend_pid
         try:
             # For what PostgreSQL does not stop by itself.
-            _begin, opened, *seen, _parse, described, answered, _rollback = await _within(
+            _begin, opened, *seen, _parse, described, answered, _rollback = await within(
                 self._limits.seconds + GRACE_SECONDS, exchange.send()
             )
         except (TimeoutError, psycopg.errors.QueryCanceled) as error:
             raise cancelled(time.monotonic() - started, milliseconds / 1000) from error
         finally:
             if connection.closed:
-                self._given_up.setdefault(principal.principal_id, []).append(pid)
+                self._given_up.setdefault(principal.principal_id, []).append(mark)
         if reading:
             reading.snapshots += map(_snapshot, seen)
         return opened, described, answered
@@ -206,30 +204,6 @@ async def _table(opened: PGresult, described: PGresult, answered: PGresult, *, f
 def _snapshot(seen: PGresult) -> Snapshot:
     told = json.loads(last_value(seen))
     return Snapshot(**told | {"as_of": datetime.fromisoformat(told["as_of"])})
-
-
-async def _within(seconds: float, work: Coroutine[Any, Any, Result]) -> Result:
-    """What the work on a connection returns, unless it takes longer.
-
-    Cancelled once, psycopg asks PostgreSQL to stop, and waits; cancelled a second time, it closes the connection.
-
-    Raises:
-        TimeoutError: it took longer.
-    """
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.wait({task}, timeout=seconds)
-    finally:
-        if not task.done():
-            task.cancel()
-            try:
-                await asyncio.wait({task}, timeout=LAST_SECONDS)
-            finally:
-                task.cancel()
-                await asyncio.wait({task})
-    if task.cancelled():
-        raise TimeoutError
-    return task.result()
 
 
 def _columns(described: PGresult, vector: int) -> tuple[ResultColumn, ...]:

@@ -18,7 +18,14 @@ from tenacity import (
 )
 
 from zava.adapters.postgres.context import ContextKey
-from zava.adapters.postgres.errors import BUSY, UNAVAILABLE, is_connection_failure, is_unknown_key, translate
+from zava.adapters.postgres.errors import (
+    BUSY,
+    UNAVAILABLE,
+    is_conflict_with_recovery,
+    is_connection_failure,
+    is_unknown_key,
+    translate,
+)
 from zava.adapters.postgres.exchange import Exchange, rows_of
 from zava.adapters.postgres.observed import observed
 from zava.adapters.postgres.sql import load
@@ -44,6 +51,13 @@ OPEN: LiteralString = """
         set_config('role', 'zava_reader', true)
 """
 
+
+# Questions of ours fail so when a migration is done while they run. The next transaction sees all of it.
+SCHEMA_CHANGED = (
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedTable,
+)
 
 _back_off = wait_exponential_jitter(multiplier=0.1, max=2, jitter=0.1)
 
@@ -121,9 +135,14 @@ class PrincipalSessions:
             with observed(self.observers, principal, name, queries, parameters) as found:
                 reading = reading_under_way.get()
                 asked = (*questions, SNAPSHOT) if reading else questions
-                answers = await self.converse(
-                    principal, lambda connection, token: self._ask_once(connection, token, parameters, asked)
-                )
+
+                async def once(connection: psycopg.AsyncConnection[Any], token: str) -> Answers:
+                    return await self._ask_once(connection, token, parameters, asked)
+
+                try:
+                    answers = await self.converse(principal, once)
+                except SCHEMA_CHANGED:
+                    answers = await self.converse(principal, once)
                 if reading:
                     reading.snapshots += answers[SNAPSHOT]
                 found.rows = sum(len(answers[question]) for question in questions)
@@ -170,7 +189,11 @@ class PrincipalSessions:
             async for attempt in AsyncRetrying(
                 stop=stop_after_attempt(self._attempts),
                 wait=_pause,
-                retry=retry_if_exception(lambda error: is_connection_failure(error) or is_unknown_key(error)),
+                retry=retry_if_exception(
+                    lambda error: (
+                        is_connection_failure(error) or is_unknown_key(error) or is_conflict_with_recovery(error)
+                    )
+                ),
                 before_sleep=self._recover,
                 reraise=True,
             ):
@@ -206,7 +229,12 @@ class PrincipalSessions:
         async with self._pool.connection() as connection:
             self._at_work += 1
             try:
-                return await conversation(connection)
+                try:
+                    return await conversation(connection)
+                except psycopg.errors.FeatureNotSupported:
+                    # A query that this connection had parsed before a migration, and forgets with that.
+                    await connection.rollback()
+                    return await conversation(connection)
             finally:
                 self._at_work -= 1
                 if connection.info.transaction_status not in (
@@ -218,6 +246,8 @@ class PrincipalSessions:
     async def _recover(self, state: RetryCallState) -> None:
         if state.outcome and is_unknown_key(state.outcome.exception()):
             self._key = self._read_key()
+            return
+        if state.outcome and is_conflict_with_recovery(state.outcome.exception()):
             return
         logger.warning("Database connection failed, retrying (%d/%d)", state.attempt_number, self._attempts)
         # One lost connection means that its neighbours are lost too: have the pool replace them.

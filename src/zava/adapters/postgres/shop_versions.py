@@ -63,6 +63,8 @@ class PostgresShopVersions(ShopVersions):
             self.dsn,
             autocommit=True,
             application_name=self.application_name,
+            # A pooler may give the next query another connection.
+            prepare_threshold=None,
             # A standby does not know what is under way.
             target_session_attrs="primary",
         )

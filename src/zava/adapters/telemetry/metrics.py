@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TypeAlias
 
-from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.util.types import AttributeValue
 
 from zava.adapters.telemetry import names
+from zava.adapters.telemetry.durations import Durations
 from zava.core.observations import Call, QueryRun
 
 Attributes: TypeAlias = Mapping[str, AttributeValue]
@@ -21,6 +22,8 @@ REQUEST_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 30
 QUERY_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
 MODEL_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 TOKENS = tuple(4**power for power in range(14))
+
+DATABASE_SYSTEM = "postgresql"
 
 # Whose fault an error is, by its code; any other is unexpected.
 FAULTS = {
@@ -75,11 +78,12 @@ class Tally:
 class Metrics:
     """Writes down how often, how long and how it ended. Attributes have few values, and none is a caller's own."""
 
-    def __init__(self, meter: Meter, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, meter: Meter, durations: Durations, clock: Callable[[], float] = time.monotonic) -> None:
         """Creates the instruments.
 
         Args:
-            meter: makes them.
+            meter: makes those of the SDK.
+            durations: makes those that every call is written to.
             clock: seconds that only grow.
         """
         self._clock = clock
@@ -87,40 +91,82 @@ class Metrics:
         self._pools: dict[str, Pool] = {}
         self._audit: Pool = dict
 
-        def seconds(name: str, description: str, boundaries: tuple[float, ...] = REQUEST_SECONDS) -> Histogram:
-            return meter.create_histogram(name, "s", description, explicit_bucket_boundaries_advisory=list(boundaries))
-
-        self.request_duration = seconds("mcp.server.operation.duration", "Requests of MCP clients")
-        self._db_duration = seconds("db.client.operation.duration", "Transactions of queries", QUERY_SECONDS)
-        self._query_duration = seconds("query_duration", "Transactions of queries, by what they ask", QUERY_SECONDS)
-        self._operation_duration = seconds("operation_duration", "Calls of tools")
-        self._model_duration = seconds("gen_ai.client.operation.duration", "Calls of models", MODEL_SECONDS)
+        self._request_duration = durations.new(
+            "mcp.server.operation.duration",
+            "Requests of MCP clients",
+            REQUEST_SECONDS,
+            names.MCP_METHOD,
+            names.GEN_AI_TOOL,
+            names.GEN_AI_PROMPT,
+            names.ERROR_TYPE,
+        )
+        self._db_duration = durations.new(
+            "db.client.operation.duration",
+            "Transactions of queries, waiting for a connection included",
+            QUERY_SECONDS,
+            names.DB_SYSTEM_NAME,
+            names.DB_NAMESPACE,
+            names.DB_OPERATION_NAME,
+            names.DB_QUERY_SUMMARY,
+            names.ERROR_TYPE,
+        )
+        self._query_duration = durations.new(
+            "query_duration", "Transactions of queries, by what they ask", QUERY_SECONDS, "type"
+        )
+        self._operation_duration = durations.new(
+            "operation_duration", "Calls of tools, resources, prompts and completions", REQUEST_SECONDS, "operation"
+        )
+        self._model_duration = meter.create_histogram(
+            "gen_ai.client.operation.duration",
+            "s",
+            "Calls of embedding models",
+            explicit_bucket_boundaries_advisory=list(MODEL_SECONDS),
+        )
 
         tally = partial(Tally, meter)
-        self._query_total = tally("query_total", "{query}", "Transactions of queries", "type", "status")
-        self._success = tally("operation_success", "{call}", "Calls that were answered", "operation")
-        self._error = tally("operation_error", "{call}", "Calls that were not answered", "operation", "type")
+        self._query_total = tally(
+            "query_total", "{query}", "Transactions of queries, by what they ask: success or error", "type", "status"
+        )
+        self._success = tally(
+            "operation_success", "{call}", "Calls that were answered, by tool, resource or prompt", "operation"
+        )
+        self._error = tally(
+            "operation_error",
+            "{call}",
+            "Calls that were not answered: validation, authorization, database or unexpected",
+            "operation",
+            "type",
+        )
         self._refusals = tally("zava.refusals", "{call}", "Calls that were refused", "code", "tool")
-        self._limits = tally("zava.limits.hit", "{call}", "Calls that met a limit", "limit")
+        self._limits = tally(
+            "zava.limits.hit", "{call}", "Calls that met a limit: of concurrency, time or memory", "limit"
+        )
         self._calls = tally("zava.principal.calls", "{call}", "Calls of a principal", names.PRINCIPAL_ID)
         self._seconds = tally("zava.principal.duration", "s", "Seconds spent for a principal", names.PRINCIPAL_ID)
         self._cache = tally(
-            "zava.cache.requests", "{request}", "Requests to a cache", names.CACHE_NAME, names.CACHE_RESULT
+            "zava.cache.requests",
+            "{request}",
+            "What caches were asked: hit or miss",
+            names.CACHE_NAME,
+            names.CACHE_RESULT,
         )
         self._tokens = meter.create_histogram(
             "gen_ai.client.token.usage",
             "{token}",
-            "Tokens that models have read",
+            "Tokens that embedding models have read",
             explicit_bucket_boundaries_advisory=list(TOKENS),
         )
         meter.create_observable_up_down_counter(
-            "db.client.connection.count", [self._connections], "{connection}", "Connections, used and idle"
+            "db.client.connection.count", [self._connections], "{connection}", "Connections: used or idle"
         )
         meter.create_observable_up_down_counter(
             "db.client.connection.max", [self._most], "{connection}", "Connections at most"
         )
         meter.create_observable_up_down_counter(
-            "db.client.connection.pending_requests", [self._waiting], "{request}", "Questions that wait for one"
+            "db.client.connection.pending_requests",
+            [self._waiting],
+            "{request}",
+            "Questions that wait for a connection",
         )
         meter.create_observable_gauge(
             "zava.rollup.age", [self._rollup_age], "s", "Since every day's sales were last known to be summed"
@@ -138,8 +184,11 @@ class Metrics:
             "zava.audit.refused", [self._audited("refused")], "{call}", "Calls refused, since they could not be audited"
         )
 
+    def request(self, seconds: float, method: str, tool: str | None, prompt: str | None, error: str | None) -> None:
+        self._request_duration.record(seconds, method, tool, prompt, error)
+
     def call(self, call: Call) -> None:
-        self._operation_duration.record(call.seconds, {"operation": call.tool})
+        self._operation_duration.record(call.seconds, call.tool)
         if call.code is None:
             self._success.add(1, call.tool)
         elif call.code != CANCELLED:
@@ -152,9 +201,9 @@ class Metrics:
             self._calls.add(1, call.principal.principal_id)
             self._seconds.add(call.seconds, call.principal.principal_id)
 
-    def query(self, run: QueryRun, attributes: Attributes) -> None:
-        self._db_duration.record(run.seconds, attributes)
-        self._query_duration.record(run.seconds, {"type": run.name})
+    def query(self, run: QueryRun, namespace: str, operation: str) -> None:
+        self._db_duration.record(run.seconds, DATABASE_SYSTEM, namespace, operation, run.name, run.error)
+        self._query_duration.record(run.seconds, run.name)
         self._query_total.add(1, run.name, "error" if run.error else "success")
 
     def cache_request(self, name: str, *, is_hit: bool) -> None:

@@ -20,6 +20,8 @@ GEN_AI_OPERATION = "gen_ai.operation.name"
 GEN_AI_PROVIDER = "gen_ai.provider.name"
 GEN_AI_TOKEN_TYPE = "gen_ai.token.type"  # noqa: S105 - what kind of tokens
 GEN_AI_TOOL = "gen_ai.tool.name"
+GEN_AI_PROMPT = "gen_ai.prompt.name"
+MCP_METHOD = "mcp.method.name"
 # Zava's own.
 CACHE_NAME = "cache.name"
 CACHE_RESULT = "cache.result"

@@ -10,7 +10,8 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
 
 from zava.adapters.telemetry import names
-from zava.adapters.telemetry.metrics import Metrics
+from zava.adapters.telemetry.durations import Durations
+from zava.adapters.telemetry.metrics import DATABASE_SYSTEM, Metrics
 from zava.adapters.telemetry.telemetry import DatabaseServer, Telemetry
 from zava.core.errors import ZavaError
 from zava.core.model import Embedding, EmbeddingModel
@@ -24,23 +25,32 @@ class OpenTelemetry(Telemetry):
     """Tells a tracer and a meter. What callers say, and what customers are, is in nothing of it."""
 
     def __init__(
-        self, tracer: Tracer, meter: Meter, server: DatabaseServer, text_of: Callable[[QueryRun], str] | None = None
+        self,
+        tracer: Tracer,
+        meter: Meter,
+        durations: Durations,
+        server: DatabaseServer,
+        text_of: Callable[[QueryRun], str] | None = None,
     ) -> None:
         """Creates the instruments.
 
         Args:
             tracer: makes the spans.
-            meter: makes the instruments.
+            meter: makes the instruments of the SDK.
+            durations: makes those that every call is written to.
             server: is asked by every query.
             text_of: the SQL of queries that their spans carry; None when they carry none.
         """
-        self._database = {names.DB_SYSTEM_NAME: "postgresql", names.DB_NAMESPACE: server.namespace}
-        self._server: dict[str, AttributeValue] = {names.SERVER_ADDRESS: server.address}
+        self._namespace = server.namespace
+        self._server: dict[str, AttributeValue] = {
+            names.DB_SYSTEM_NAME: DATABASE_SYSTEM,
+            names.DB_NAMESPACE: server.namespace,
+            names.SERVER_ADDRESS: server.address,
+        }
         if server.port is not None:
             self._server[names.SERVER_PORT] = server.port
         self._tracer = self.tracer = tracer
-        self._metrics = Metrics(meter)
-        self.request_duration = self._metrics.request_duration
+        self._metrics = Metrics(meter, durations)
         self._text_of = text_of
 
     def within(self, tool: str) -> AbstractContextManager[object]:
@@ -49,20 +59,22 @@ class OpenTelemetry(Telemetry):
             return nullcontext()
         return self._span(tool.title().replace("_", ""), SpanKind.INTERNAL)
 
+    def observe_request(
+        self, seconds: float, method: str, tool: str | None, prompt: str | None, error: str | None
+    ) -> None:
+        self._metrics.request(seconds, method, tool, prompt, error)
+
     def observe_call(self, call: Call) -> None:
         self._metrics.call(call)
 
     def observe_query(self, run: QueryRun) -> None:
-        attributes = {
-            **self._database,
-            names.DB_OPERATION_NAME: "SELECT" if len(run.queries) == 1 else "BATCH SELECT",
-            names.DB_QUERY_SUMMARY: run.name,
-        }
-        if run.error:
-            attributes[names.ERROR_TYPE] = run.error
-        self._metrics.query(run, attributes)
+        operation = "SELECT" if len(run.queries) == 1 else "BATCH SELECT"
+        self._metrics.query(run, self._namespace, operation)
         if trace.get_current_span().is_recording():
-            self._keep_span(run, {**attributes, **self._server})
+            attributes = {**self._server, names.DB_OPERATION_NAME: operation, names.DB_QUERY_SUMMARY: run.name}
+            if run.error:
+                attributes[names.ERROR_TYPE] = run.error
+            self._keep_span(run, attributes)
 
     def _keep_span(self, run: QueryRun, attributes: Mapping[str, AttributeValue]) -> None:
         """The query is over and nothing happened within it, so that its span can be made now."""

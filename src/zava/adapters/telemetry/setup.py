@@ -93,6 +93,7 @@ def open_telemetry(
     telemetry = OpenTelemetry(
         providers.tracers.get_tracer(NAME, version),
         providers.meters.get_meter(NAME, version),
+        providers.durations,
         server,
         text_of,
     )

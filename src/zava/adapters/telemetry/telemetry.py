@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from opentelemetry.metrics import Histogram
 from opentelemetry.trace import Tracer
 
 from zava.core.observations import Call, QueryRun
@@ -31,15 +30,18 @@ class Telemetry:
 
     Attributes:
         tracer: makes the spans of requests; None where there are none.
-        request_duration: takes the seconds of requests; None where nobody reads them.
     """
 
     tracer: Tracer | None = None
-    request_duration: Histogram | None = None
 
     def within(self, tool: str) -> AbstractContextManager[object]:  # noqa: ARG002
         """What surrounds the work for a tool."""
         return nullcontext()
+
+    def observe_request(
+        self, seconds: float, method: str, tool: str | None, prompt: str | None, error: str | None
+    ) -> None:
+        """Takes note of a request that has ended, by the tool or the prompt that it named, and its kind of error."""
 
     def observe_call(self, call: Call) -> None:
         """Takes note of a call that has ended."""

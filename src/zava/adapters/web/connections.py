@@ -1,19 +1,17 @@
 """Connections that cannot be held for ever: bounded in number, and in the time that a client takes.
 
-uvicorn bounds the size of headers, and the time between two requests. It waits without end for the rest of a request
-that has begun, and for a client that does not read its answer.
+uvicorn bounds the time between two requests. It waits without end for the rest of a request that has begun, and for a
+client that does not read its answer. Its fast parser takes headers of any size, and some that HTTP forbids.
 """
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# What h11 says of a client whose request is not all there.
-UNFINISHED = frozenset((h11.IDLE, h11.SEND_BODY))
+BLANKS = b" \t"
 BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 20\r\n"
     b"Retry-After: 1\r\nConnection: close\r\n\r\nToo many connections"
@@ -26,11 +24,13 @@ class ConnectionLimits:
 
     Attributes:
         connections: at once.
+        header_bytes: of one request, target and all.
         request_timeout: seconds from the first byte of a request, or from the connection, to the last one.
         response_timeout: seconds in which a client reads some of what waits for it.
     """
 
     connections: int
+    header_bytes: int
     request_timeout: float
     response_timeout: float
 
@@ -54,7 +54,21 @@ class _Timer:
             self._handle = None
 
 
-class BoundedConnection(H11Protocol):
+class _Transport:
+    """A transport that drops what is written after its end, as those of asyncio do; uvloop's raise errors."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a transport has
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+
+class BoundedConnection(HttpToolsProtocol):
     """One client's connection. It is closed when its time is up, without a word: such a client would not read it."""
 
     limits: ClassVar[ConnectionLimits]
@@ -63,9 +77,13 @@ class BoundedConnection(H11Protocol):
         super().__init__(*arguments, **named)
         self._to_ask = _Timer(self.loop, self.limits.request_timeout, self._abort)
         self._to_read = _Timer(self.loop, self.limits.response_timeout, self._abort)
+        # Whether all that has come so far are whole requests.
+        self._is_whole = False
+        self._has_headers = False
+        self._header_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", _Transport(transport)))
         if len(self.connections) > self.limits.connections:
             transport.write(BUSY)
             transport.close()
@@ -78,19 +96,43 @@ class BoundedConnection(H11Protocol):
         self._to_read.stop()
 
     def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        if not (self._is_whole or self._has_headers):
+            # Whatever is not whole yet is not seen by on_headers_complete().
+            self._header_bytes += len(data)
+        self._is_whole = False
         super().data_received(data)
-        if self.conn.their_state in UNFINISHED:
-            self._to_ask.start()
-        else:
-            self._to_ask.stop()
+        if self._header_bytes > self.limits.header_bytes and not (self._is_whole or self._has_headers):
+            self.send_400_response("Invalid HTTP request received.")
+        self._watch_request()
+
+    def on_message_begin(self) -> None:
+        self._is_whole = self._has_headers = False
+        self._header_bytes = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # What comes after a body in chunks would otherwise pass for headers that nobody has checked.
+        if not self._has_headers:
+            super().on_header(name, value.strip(BLANKS))
+
+    def on_headers_complete(self) -> None:
+        self._has_headers = True
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if size > self.limits.header_bytes or hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+            # The parser ends here, and uvicorn answers 400.
+            raise ValueError("headers that are too long, or do not name one host")
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._is_whole = True
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        # Between two requests uvicorn waits, and not for long.
-        if self.conn.their_state is h11.SEND_BODY or (self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]):
-            self._to_ask.start()
-        else:
-            self._to_ask.stop()
+        self._watch_request()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -99,6 +141,13 @@ class BoundedConnection(H11Protocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._to_read.stop()
+
+    def _watch_request(self) -> None:
+        # Between two requests uvicorn waits, and not for long.
+        if self._is_whole:
+            self._to_ask.stop()
+        else:
+            self._to_ask.start()
 
     def _abort(self) -> None:
         self.transport.abort()

@@ -19,8 +19,13 @@ SELECT
     call.query_mac,
     call.key_id,
     call.mac AS stored_mac,
-    kept.query_text
+    kept.query_text,
+    gone.erased_at,
+    gone.erased_by,
+    gone.key_id AS erasure_key_id,
+    gone.signature AS erasure_signature
 FROM audit.calls AS call
 LEFT JOIN audit.texts AS kept ON call.writer_id = kept.writer_id AND call.sequence = kept.sequence
+LEFT JOIN audit.erasures AS gone ON call.writer_id = gone.writer_id AND call.sequence = gone.sequence
 WHERE %(writer)s::uuid IS NULL OR call.writer_id = %(writer)s
 ORDER BY call.writer_id, call.sequence

@@ -43,7 +43,7 @@ WITH changed AS (
         unit_cost = coalesce(staged.unit_cost, known.unit_cost),
         discount_percent = coalesce(staged.discount_percent, 0),
         discount_amount = staged.discount_amount,
-        line_total = staged.quantity * staged.unit_price - staged.discount_amount
+        line_total = staged.line_total
     FROM retail.staged_orders AS staged
     INNER JOIN retail.staged_orders_whole AS whole
         ON staged.store = whole.store AND staged.order_number = whole.order_number AND NOT whole.is_new
@@ -95,7 +95,7 @@ WITH added AS (
         coalesce(staged.unit_cost, product.cost),
         coalesce(staged.discount_percent, 0),
         staged.discount_amount,
-        staged.quantity * staged.unit_price - staged.discount_amount
+        staged.line_total
     FROM retail.staged_orders AS staged
     INNER JOIN retail.staged_orders_whole AS whole
         ON staged.store = whole.store AND staged.order_number = whole.order_number

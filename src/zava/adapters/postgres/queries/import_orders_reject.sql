@@ -1,8 +1,4 @@
 -- Which lines of orders fit neither together nor into the shop? An order goes in whole, or not at all.
-UPDATE retail.staged_orders
-SET discount_amount = coalesce(round(quantity * unit_price * discount_percent / 100, 2), 0)
-WHERE discount_amount IS NULL;
-
 CREATE UNLOGGED TABLE retail.staged_orders_whole AS
 SELECT
     whole.*,
@@ -21,17 +17,13 @@ FROM (
     SELECT
         staged.store,
         staged.order_number,
-        min(staged.line) AS line,
         min(staged.ordered_at)::timestamptz AS moment,
         min(staged.status) AS said_status,
         min(staged.customer_number) AS customer_number,
         min(staged.customer_email) AS customer_email,
         coalesce(min(staged.customer_number), min(staged.customer_email)) IS NOT NULL AS says_who,
-        sum(staged.quantity * staged.unit_price - staged.discount_amount) AS total_amount,
-        min(staged.ordered_at) <> max(staged.ordered_at)
-        OR min(coalesce(staged.status, '')) <> max(coalesce(staged.status, ''))
-        OR min(coalesce(staged.customer_number, '')) <> max(coalesce(staged.customer_number, ''))
-        OR min(coalesce(staged.customer_email, '')) <> max(coalesce(staged.customer_email, '')) AS differs
+        sum(staged.line_total) AS total_amount,
+        min(staged.of_the_order) <> max(staged.of_the_order) AS differs
     FROM retail.staged_orders AS staged
     GROUP BY staged.store, staged.order_number
 ) AS whole
@@ -102,12 +94,9 @@ bad_line AS (
         staged.line,
         staged.store,
         staged.order_number,
-        format(
-            'the line comes to %s, which is not between 0 and 99999999.99',
-            staged.quantity * staged.unit_price - staged.discount_amount
-        )
+        format('the line comes to %s, which is not between 0 and 99999999.99', staged.line_total)
     FROM retail.staged_orders AS staged
-    WHERE staged.quantity * staged.unit_price - staged.discount_amount NOT BETWEEN 0 AND 99999999.99
+    WHERE staged.line_total NOT BETWEEN 0 AND 99999999.99
     UNION ALL
     SELECT staged.line, staged.store, staged.order_number, format('line_no: the order has line %s twice', staged.line_no)
     FROM retail.staged_orders AS staged

@@ -36,13 +36,18 @@ store_month AS MATERIALIZED (
 part AS (
     SELECT store_month.is_current, summed.product_id, summed.revenue, summed.cost, summed.units
     FROM store_month
-    INNER JOIN retail.sales_by_product AS summed
-        ON store_month.store_id = summed.store_id AND store_month.month = summed.month
+    -- One month after the other, each by the index: a join would read all months of these stores.
+    CROSS JOIN LATERAL (
+        SELECT monthly.product_id, monthly.revenue, monthly.cost, monthly.units
+        FROM retail.sales_by_product AS monthly
+        WHERE monthly.store_id = store_month.store_id AND monthly.month = store_month.month
+        OFFSET 0
+    ) AS summed
     WHERE NOT store_month.unrolled
     UNION ALL
     SELECT store_month.is_current, line.product_id, line.revenue, line.cost, line.units
     FROM store_month
-    -- One month after the other, each by the index: a join would read all days of these stores.
+    -- As above.
     CROSS JOIN LATERAL (
         SELECT
             item.product_id,

@@ -1,0 +1,1 @@
+"""Servers that answer over MCP from one PostgreSQL, side by side."""

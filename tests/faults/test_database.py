@@ -1,0 +1,152 @@
+"""The database fails. Everybody gets a right answer or is told to try again, in time, and soon all is well again."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import httpx2
+import pytest
+
+from tests.faults.conftest import Database, Serve
+from tests.faults.load import RIGHT, Asker, asking
+from tests.faults.proxy import Proxy
+
+# Three attempts, each of which may wait for a connection.
+LONGEST = 3 * 5 + 5
+
+
+def test_postgresql_is_killed_and_comes_back_after_a_while(serve: Serve, database: Database) -> None:
+    served = serve()
+    with asking(served.url, served.right) as outcomes:
+        time.sleep(1)
+        database.kill()
+        database.stop()
+        time.sleep(8)
+        database.start()
+        healed_at = time.monotonic()
+        time.sleep(8)
+    outcomes.check(longest=LONGEST)
+    outcomes.check_recovery(healed_at)
+    print(outcomes.counted())
+
+
+def test_a_process_of_postgresql_is_killed_and_all_of_it_recovers(serve: Serve, database: Database) -> None:
+    """PostgreSQL then ends all of its connections, and replays its log."""
+    served = serve()
+    with asking(served.url, served.right) as outcomes:
+        time.sleep(1)
+        database.kill_one()
+        healed_at = time.monotonic()
+        time.sleep(7)
+    outcomes.check(longest=LONGEST)
+    outcomes.check_recovery(healed_at)
+    print(outcomes.counted())
+
+
+def test_connections_are_cut_in_the_middle_of_questions(serve: Serve, proxy: Proxy) -> None:
+    served = serve()
+    with asking(served.url, served.right) as outcomes:
+        for _ in range(20):
+            time.sleep(0.15)
+            proxy.cut()
+        healed_at = time.monotonic()
+        time.sleep(6)
+    outcomes.check(longest=LONGEST)
+    outcomes.check_recovery(healed_at)
+    print(outcomes.counted())
+
+
+def test_a_lock_on_the_orders_is_told_as_busy(serve: Serve, database: Database) -> None:
+    served = serve()
+    with asking(served.url, served.right) as outcomes, database.administrator() as connection:
+        with connection.transaction():
+            connection.execute("LOCK TABLE retail.orders IN ACCESS EXCLUSIVE MODE")
+            locked_at = time.monotonic()
+            time.sleep(4)
+        healed_at = time.monotonic()
+        time.sleep(6)
+    outcomes.check(longest=LONGEST)
+    outcomes.check_recovery(healed_at)
+    # Those asked while it was held, and long before it was given back.
+    stuck = [one for one in outcomes.since(locked_at) if one.at < healed_at - 3]
+    assert {one.what for one in stuck} == {"BUSY"}, outcomes.counted()
+    print(outcomes.counted())
+
+
+def test_a_pool_without_a_free_connection_is_told_as_busy(serve: Serve, database: Database) -> None:
+    served = serve(
+        ZAVA_DATABASE__POOL_MIN_SIZE="1",
+        ZAVA_DATABASE__POOL_MAX_SIZE="1",
+        ZAVA_DATABASE__POOL_TIMEOUT="0.5",
+        ZAVA_LIMITS__PATIENCE="0.5",
+    )
+    with asking(served.url, served.right, each=4) as outcomes, database.administrator() as connection:
+        with connection.transaction():
+            connection.execute("LOCK TABLE retail.orders IN ACCESS EXCLUSIVE MODE")
+            time.sleep(3)
+        healed_at = time.monotonic()
+        time.sleep(6)
+    outcomes.check(longest=LONGEST)
+    assert "BUSY" in {one.what for one in outcomes.all}
+    assert RIGHT in {one.what for one in outcomes.since(healed_at + 5)}
+    assert database.connections() <= 2, "one of the pool, and one of free SQL"
+    print(outcomes.counted())
+
+
+def test_a_disk_without_room_for_temporary_files_is_told(serve: Serve, database: Database, proxy: Proxy) -> None:
+    """PostgreSQL's own limit stands for a full disk: it tells both as of class 53."""
+    served = serve()
+    token, right = next(iter(served.right.items()))
+    with closing(Asker(served.url, token)) as asker, database.administrator() as connection:
+        connection.execute("ALTER ROLE zava_app IN DATABASE zava SET temp_file_limit = '0'")
+        connection.execute("ALTER ROLE zava_app IN DATABASE zava SET work_mem = '64kB'")
+        try:
+            # New connections begin with these settings.
+            proxy.cut()
+            without_room = asker.outcome(right)
+        finally:
+            connection.execute("ALTER ROLE zava_app IN DATABASE zava SET temp_file_limit = '1GB'")
+            connection.execute("ALTER ROLE zava_app IN DATABASE zava SET work_mem = '4MB'")
+            proxy.cut()
+        assert without_room.what == "UNAVAILABLE", without_room
+        assert without_room.retryable
+        assert "run out of memory or disk" in without_room.text
+        assert asker.outcome(right).what == RIGHT
+
+
+@pytest.mark.timeout(180)
+def test_a_database_that_takes_five_seconds_is_waited_for(serve: Serve, proxy: Proxy) -> None:
+    served = serve()
+    token = next(iter(served.right))
+    asker = Asker(served.url, token)
+    proxy.delay = 5
+    try:
+        with ThreadPoolExecutor() as executor:
+            slow = executor.submit(asker.outcome, served.right[token])
+            started = time.monotonic()
+            alive = httpx2.get(served.url.replace("/mcp", "/health/live"), timeout=30)
+            seconds = time.monotonic() - started
+            outcome = slow.result()
+    finally:
+        proxy.delay = 0
+        asker.close()
+    assert outcome.what == RIGHT, outcome
+    assert 5 < outcome.seconds < 60
+    assert alive.status_code == 200
+    assert seconds < 1
+
+
+@pytest.mark.timeout(180)
+def test_a_database_that_says_nothing_any_more_is_given_up(serve: Serve, proxy: Proxy) -> None:
+    served = serve(ZAVA_DATABASE__STATEMENT_TIMEOUT="4", ZAVA_SANDBOX__STATEMENT_TIMEOUT="4", ZAVA_LIMITS__PATIENCE="2")
+    with asking(served.url, served.right) as outcomes:
+        time.sleep(1)
+        proxy.freeze()
+        time.sleep(20)
+        proxy.thaw()
+        healed_at = time.monotonic()
+        time.sleep(8)
+    # Four seconds and five for the question, ten until it is clear that it cannot be cancelled either.
+    outcomes.check(longest=25)
+    outcomes.check_recovery(healed_at)
+    print(outcomes.counted())
