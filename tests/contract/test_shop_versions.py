@@ -12,8 +12,12 @@ from psycopg import IsolationLevel, sql
 from tests import tiny_shop
 from tests.contract.conftest import KEY, TestDatabase, new_pool
 from tests.tiny_shop import PersonRow, identify
+from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
+from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.adapters.postgres.shop_versions import PostgresShopVersions
+from zava.adapters.postgres.store_directory import PostgresStoreDirectory
+from zava.core.readings import Reading, reading_under_way
 
 Connection = psycopg.Connection[Any]
 
@@ -292,3 +296,23 @@ async def test_those_who_see_the_same_have_the_same_rights_and_nobody_else(
     assert (await versions.seen_by(twin.principal)).rights == rights[tiny_shop.SEATTLE.name]
     writer.execute("DELETE FROM access.principals WHERE principal_id = %s", [person_id])
     writer.commit()
+
+
+async def test_each_question_tells_what_its_transaction_saw(tiny_copy: TestDatabase) -> None:
+    """While an answer is worked out that may be kept; free SQL tells it too."""
+    person = tiny_shop.SEATTLE.principal
+    async with new_pool(tiny_copy) as pool:
+        sessions = PrincipalSessions(pool, lambda: KEY)
+        versions = PostgresShopVersions(tiny_copy.app_dsn, sessions, "zava-tests")
+        latest, seen = await versions.latest(), await versions.seen_by(person)
+        await versions.close()
+        reading = Reading()
+        token = reading_under_way.set(reading)
+        await PostgresStoreDirectory(sessions).stores_of(person)
+        sandbox = PostgresSandbox(sessions, PostgresSchemaCatalog(sessions), SandboxLimits())
+        await sandbox.execute_sales_query(person, "SELECT count(*) FROM retail.orders")
+        reading_under_way.reset(token)
+    # Those of the directory, of the catalog, which the guard asks, and of the query itself.
+    assert [(one.data_version, one.policy_version, one.rights) for one in reading.snapshots] == [
+        (latest.data_version, latest.policy_version, seen.rights)
+    ] * 3
