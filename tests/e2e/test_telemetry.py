@@ -110,9 +110,11 @@ async def test_one_trace_leads_from_the_callers_span_to_the_sql(observed: Server
         arguments = {"period": "last_month", "chart": True}
         assert await call(observed, "get_store_performance", arguments, meta=traceparent_of(caller))
     query = receiver.span(PERFORMANCE_QUERIES, trace_id_of(caller))
-    use_case = parent_of(receiver, query)
+    cache = parent_of(receiver, query)
+    use_case = parent_of(receiver, cache)
     request = parent_of(receiver, use_case)
-    assert (query.kind, use_case.kind, request.kind) == ("CLIENT", "INTERNAL", "SERVER")
+    assert (query.kind, cache.kind, use_case.kind, request.kind) == ("CLIENT", "INTERNAL", "INTERNAL", "SERVER")
+    assert (cache.name, cache.attributes["cache.result"]) == ("cache answers", "miss")
     assert (use_case.name, request.name) == ("GetStorePerformance", "tools/call get_store_performance")
     assert request.parent_id == format(caller.get_span_context().span_id, "016x")
     assert request.started <= use_case.started <= query.started < query.ended <= use_case.ended <= request.ended
@@ -181,6 +183,8 @@ async def test_a_search_shows_its_cache_and_the_call_of_the_model_and_what_that_
                 "ZAVA_EMBEDDING__BASE_URL": provider.url,
                 "ZAVA_EMBEDDING__MODEL": "a-model",
                 "ZAVA_EMBEDDING__DIMENSIONS": str(DIMENSIONS),
+                # An answer that is kept asks no model.
+                "ZAVA_CACHE__ENABLED": "false",
             }
             server = start_server(
                 other_data_dir, *SMALL, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint, **OFTEN, **settings

@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.sdk.metrics import Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -85,3 +86,18 @@ def test_nothing_is_added_where_nothing_was_recorded() -> None:
     durations.new("seconds", "Seconds", BOUNDARIES)
     kept = MetricsData([])
     assert durations.added_to(kept, Resource({}), AggregationTemporality.CUMULATIVE) is kept
+
+
+def test_all_goes_in_one_entry_since_exporters_keep_the_last_alone() -> None:
+    reader = InMemoryMetricReader()
+    meters = MeterProvider([reader], shutdown_on_exit=False)
+    meters.get_meter("test").create_counter("calls").add(1)
+    meters.get_meter("other").create_counter("others").add(1)
+    durations = Durations(InstrumentationScope("test"))
+    durations.new("seconds", "Seconds", BOUNDARIES).record(1)
+    kept = reader.get_metrics_data()
+    assert kept is not None
+    data = durations.added_to(kept, kept.resource_metrics[0].resource, AggregationTemporality.CUMULATIVE)
+    (resource,) = encode_metrics(data).resource_metrics
+    told = {scope.scope.name: [metric.name for metric in scope.metrics] for scope in resource.scope_metrics}
+    assert told == {"other": ["others"], "test": ["calls", "seconds"]}

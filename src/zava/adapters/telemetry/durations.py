@@ -5,7 +5,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -118,5 +118,9 @@ class Durations:
         metrics = [metric for metric in collected if metric.data.data_points]
         if not metrics:
             return data
-        ours = ResourceMetrics(resource, [ScopeMetrics(self.scope, metrics, "")], "")
-        return replace(data, resource_metrics=[*data.resource_metrics, ours])
+        # An exporter takes the last of several entries for one resource, and of several for one scope.
+        scopes = [scope for one in data.resource_metrics for scope in one.scope_metrics]
+        same = [metric for scope in scopes if scope.scope == self.scope for metric in scope.metrics]
+        others = [scope for scope in scopes if scope.scope != self.scope]
+        told = ScopeMetrics(self.scope, [*same, *metrics], "")
+        return MetricsData([ResourceMetrics(resource, [*others, told], resource.schema_url)])
