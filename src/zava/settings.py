@@ -134,6 +134,9 @@ class DatabaseSettings(BaseModel):
             description="What the connections go through. transaction: a pooler such as PgBouncer, in any mode of its."
         ),
     ] = "none"
+    citus: Annotated[
+        bool, Field(description="Whether the database is a Citus cluster that `zava db migrate` has distributed.")
+    ] = False
     pool_min_size: Annotated[int, Field(ge=0, description="Connections kept open.")] = 2
     pool_max_size: Annotated[PositiveInt, Field(description="Connections at most.")] = 10
     pool_timeout: Annotated[Seconds, Field(description="Seconds to wait for a free connection.")] = 5
@@ -476,3 +479,17 @@ class Settings(BaseSettings):
     token: Annotated[
         SecretStr | None, Field(description="Who asks over stdio, where there is no header to say so.")
     ] = None
+
+    @model_validator(mode="after")
+    def _a_cluster_answers_governed_questions_alone(self) -> Self:
+        if self.database.citus and self.sandbox.enabled:
+            raise ValueError(
+                "ZAVA_DATABASE__CITUS needs ZAVA_SANDBOX__ENABLED=false: "
+                "some joins of free SQL under row security end a Citus coordinator"
+            )
+        if self.database.citus and self.comparison.quartiles:
+            raise ValueError(
+                "ZAVA_DATABASE__CITUS needs ZAVA_COMPARISON__QUARTILES=false: "
+                "Citus cannot compare a store with those that its principal does not see"
+            )
+        return self
