@@ -1,4 +1,4 @@
-"""A stand-in for Citus: its functions, which write down what they are asked, and refuse what Citus is known to refuse."""
+"""A stand-in for Citus: its functions, which write down what they are asked, and refuse what it is known to refuse."""
 
 from typing import Any, LiteralString
 
@@ -26,7 +26,8 @@ BEGIN
     END IF;
     IF EXISTS (
         SELECT FROM pg_policy
-        WHERE polrelid = relation AND concat(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)) ~* 'select'
+        WHERE polrelid = relation
+            AND concat(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)) ~* 'select'
     ) THEN
         RAISE EXCEPTION 'Subqueries are not supported in policies on distributed tables: %', relation
             USING ERRCODE = '0A000';

@@ -3,9 +3,11 @@
 It shows what the steps and the sessions do on PostgreSQL. How Citus divides the questions it cannot show.
 """
 
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
@@ -127,7 +129,8 @@ def test_every_table_of_the_shop_is_whole_on_each_machine_or_distributed_beside_
         tables = set(
             scalars(
                 connection,
-                "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'retail'::regnamespace AND relkind = 'r'",
+                "SELECT oid::regclass::text FROM pg_class"
+                " WHERE relnamespace = 'retail'::regnamespace AND relkind = 'r'",
             )
         )
         whole = set(scalars(connection, "SELECT relation::text FROM stand_in.placed WHERE how = 'reference'"))
@@ -290,3 +293,20 @@ def test_what_triggers_noted_is_noted_by_functions(shop: TestDatabase) -> None:
         connection.execute("UPDATE retail.products SET name = 'Bronze gavel' WHERE product_id = %s", [product])
         connection.execute("SELECT retail.note_products()")
         assert scalars(connection, "SELECT word FROM retail.product_words WHERE word = 'gavel'") == ["gavel"]
+
+
+async def test_what_was_sealed_is_set_by_a_literal_which_citus_repeats_on_workers(
+    shop: TestDatabase, tmp_path: Path
+) -> None:
+    async with await psycopg.AsyncConnection.connect(shop.app_dsn, autocommit=True) as connection:
+        with (tmp_path / "sent").open("wb") as sent:
+            connection.pgconn.trace(sent.fileno())
+            exchange, further = await OnCitus().open(connection, token(tiny_shop.SEATTLE.principal), "7000")
+            await exchange.send()
+            connection.pgconn.untrace()
+        role = await (await connection.execute("SELECT current_user, current_setting('statement_timeout')")).fetchone()
+    said = (tmp_path / "sent").read_text()
+    assert further == {"stores_of_asking": f"{{{identify('Seattle')}}}"}
+    assert re.search(rf"SET LOCAL zava\.context = '[^']+\|\{{{identify('Seattle')}\}}\|[^']+'", said)
+    assert "SET LOCAL statement_timeout = '7000'" in said
+    assert role == ("zava_reader", "7s")

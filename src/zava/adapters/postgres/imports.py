@@ -213,11 +213,11 @@ def refuse_sample_shop(connection: psycopg.Connection[Any]) -> None:
 
 
 def refuse_distributed_shop(connection: psycopg.Connection[Any]) -> None:
-    """Raises SetupError when Citus has distributed the shop: there is no trigger on it to mark what an import changes."""
+    """Raises SetupError when Citus has distributed the shop: no trigger on it marks what an import changes."""
     if any(step.series == "citus" for step in applied_steps(connection)):
         raise SetupError(
-            "This shop is distributed by Citus, and nothing is imported into it. Import before it is distributed, or load "
-            "with programs of your own: see docs/citus.md."
+            "This shop is distributed by Citus, and nothing is imported into it. Import before it is distributed, or "
+            "load with programs of your own: see docs/citus.md."
         )
 
 

@@ -328,7 +328,7 @@ def as_owners(connection: Connection) -> Iterator[None]:
 
 
 def _numbered_steps(connection: Connection, root: Traversable | None = None) -> tuple[Step, ...]:
-    """The steps that are applied once and for all. Those for vectors and clusters only where there is their extension."""
+    """The steps that are applied once and for all. Those that need an extension only where there is one."""
     there_are = {name for (name,) in connection.execute("SELECT extname FROM pg_extension")}
     # In this order: what is distributed must be there.
     optional = [series for series in ("vector", "citus") if series in there_are]

@@ -134,7 +134,7 @@ class OnOneServer(Opening):
 class PrincipalSessions:
     """Asks PostgreSQL on behalf of a principal, whose row policies then decide what is there."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - most have a default
         self,
         pool: Pool,
         read_key: Callable[[], ContextKey],
@@ -248,8 +248,9 @@ class PrincipalSessions:
         questions: tuple[Question[Any], ...],
     ) -> Answers:
         exchange, further = await self._opening.open(connection, token, self._milliseconds)
+        parameters = {**parameters, **further}
         for question in questions:
-            exchange.ask(self._opening.text_of(question.sql), {**parameters, **further}, keep=question.keep)
+            exchange.ask(self._opening.text_of(question.sql), parameters, keep=question.keep)
         exchange.ask("ROLLBACK", {})
         answers = (await exchange.send())[-len(questions) - 1 : -1]
         return Answers(
