@@ -20,8 +20,10 @@ from zava.settings import ComparisonSettings, DatabaseSettings, SandboxSettings,
         ),
         (
             "FROM retail.sales_by_category_and_month\nWHERE true",
-            "FROM (SELECT * FROM retail.sales_by_category_and_month "
-            "WHERE store_id = ANY (%(stores_of_asking)s::uuid[])) AS sales_by_category_and_month\nWHERE true",
+            (
+                "FROM (SELECT * FROM retail.sales_by_category_and_month "
+                "WHERE store_id = ANY (%(stores_of_asking)s::uuid[])) AS sales_by_category_and_month\nWHERE true"
+            ),
         ),
         # Whole on every machine.
         ("SELECT 1 FROM retail.stores AS store", "SELECT 1 FROM retail.stores AS store"),
