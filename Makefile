@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
 .PHONY: serve test e2e conformance figures browser quality isolation isolation-pgbouncer isolation-long analyses-long
-.PHONY: faults soak bench wheel packages check audit lock clean
+.PHONY: faults soak bench wheel packages check reference audit lock clean
 .DELETE_ON_ERROR:
 
 # Serve the sample shop on an embedded PostgreSQL: make serve ARGS="--port 8080 --scale 10"
@@ -65,9 +65,9 @@ figures: $(SETUP)
 isolation-pgbouncer: $(SETUP)
 	@ISOLATION=long $(BIN)/python -m pytest -q -rP tests/isolation/test_pgbouncer.py
 
-# What if parts fail? PostgreSQL is killed, connections are cut, the server is stopped under load. FAULTS=long: all of it.
+# What if parts fail? PostgreSQL is killed, connections are cut, the server is stopped under load. FAULTS=short: a minute.
 faults: $(SETUP)
-	@FAULTS=long $(BIN)/python -m pytest -q tests/faults
+	@FAULTS=$(or $(FAULTS),long) $(BIN)/python -m pytest -q tests/faults
 
 # Ten thousand calls, after which memory, files and connections are what they were.
 soak: $(SETUP)
@@ -105,6 +105,10 @@ check: $(SETUP)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# What docs/reference says of the code; with ARGS=--answers what the tools answer to their examples, too.
+reference: $(SETUP)
+	@$(BIN)/python -m tests.reference $(ARGS)
 
 # Known vulnerabilities of what is locked, by the Python Packaging Advisory Database. Needs a network that reaches it.
 audit: | $(BIN)/uv

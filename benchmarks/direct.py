@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from zava.adapters.postgres.access import DatabaseAccess
-from zava.commands.answering import answer_http
+from zava.commands.answering import Entrance, answer_http
 from zava.commands.database import Database, open_database
 from zava.core.model import Principal
 from zava.demo.personas import PERSONAS
@@ -107,7 +107,7 @@ def serve(dsn: str, key_file: Path, writer_dsn: str, audit_dir: Path, port: int)
         # Nothing is summed meanwhile.
         database=DatabaseSettings(rollup_interval=86_400),
     )
-    answer_http(settings, shop, listener, f"http://127.0.0.1:{port}/mcp")
+    answer_http(settings, shop, Entrance(listener, f"http://127.0.0.1:{port}/mcp"))
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 
 from zava.adapters.postgres.access import DatabaseAccess
-from zava.commands.answering import answer_http
+from zava.commands.answering import Entrance, answer_http
 from zava.commands.database import Database, open_database
 from zava.core.model import Principal
 from zava.demo.personas import PERSONAS
@@ -95,7 +95,7 @@ def serve(dsn: str, key_file: Path, port: int) -> None:
     # One principal asks as often as it can.
     limits = LimitSettings(calls_per_second=100_000, burst=100_000)
     settings = Settings(embedding=EmbeddingSettings(provider="none"), limits=limits)
-    answer_http(settings, shop, listener, f"http://127.0.0.1:{port}/mcp")
+    answer_http(settings, shop, Entrance(listener, f"http://127.0.0.1:{port}/mcp"))
 
 
 @contextmanager

@@ -144,10 +144,10 @@ async def _write(writer: asyncio.StreamWriter, request: Request, reply: Reply) -
 
 
 @asynccontextmanager
-async def embedding_server() -> AsyncIterator[EmbeddingServer]:
-    """A server on a free port of this machine."""
+async def embedding_server(port: int = 0) -> AsyncIterator[EmbeddingServer]:
+    """A server on this port of this machine, or on a free one."""
     server = EmbeddingServer()
-    listener = await asyncio.start_server(server.accept, "127.0.0.1", 0)
+    listener = await asyncio.start_server(server.accept, "127.0.0.1", port)
     server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
     try:
         yield server

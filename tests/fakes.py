@@ -802,7 +802,7 @@ class FakeProductRepository(ProductRepository):
         meaning: Meaning | None,
         *,
         wanted: ProductFilter,
-        similarity_threshold: int,
+        similarity_threshold: float,
         max_rows: int,
     ) -> Sequence[ProductMatch]:
         mine = visible_stores(principal)

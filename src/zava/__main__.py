@@ -51,18 +51,20 @@ RowsFile = Annotated[Path | None, Parameter(help="Its name ends in .csv or .json
 
 
 @app.command
-def serve(
+def serve(  # noqa: PLR0913 - options of the command line
     *,
     transport: Annotated[Literal["http", "stdio"], Parameter(help="How clients connect.")] = "http",
     host: Annotated[str | None, Parameter(help="Address to listen on.")] = None,
     port: Annotated[int | None, Parameter(help="Port to listen on.")] = None,
+    workers: Annotated[int | None, Parameter(help="Processes that answer.")] = None,
     data_dir: DataDir = None,
     scale: Scale = None,
 ) -> None:
     """Serve MCP clients; without ZAVA_DATABASE__DSN, from a sample shop on an embedded PostgreSQL."""
     from zava.commands.serve import serve_http, serve_stdio
 
-    settings = _settings(http={"host": host, "port": port}, embedded={"data_dir": data_dir, "scale": scale})
+    http = {"host": host, "port": port, "workers": workers}
+    settings = _settings(http=http, embedded={"data_dir": data_dir, "scale": scale})
     if transport == "http":
         serve_http(settings)
     else:
@@ -526,7 +528,7 @@ def _settings(**groups: dict[str, Any]) -> Settings:
     }
     unknown = sorted(name for name in os.environ if name.startswith("ZAVA_") and not _is_setting(name))
     if unknown:
-        raise SetupError(f"there are no such settings: {', '.join(unknown)}; docs/settings.md lists them all")
+        raise SetupError(f"there are no such settings: {', '.join(unknown)}; docs/reference/settings.md lists them all")
     try:
         settings = Settings(**given)
     except SettingsError as error:
@@ -541,7 +543,7 @@ def _said(problem: ErrorDetails) -> str:
     """What pydantic says of a setting, in words for those who have never heard of pydantic."""
     name = f"ZAVA_{'__'.join(map(str, problem['loc'])).upper()}"
     if problem["type"] == "extra_forbidden":
-        return f"{name}: there is no such setting; docs/settings.md lists them all"
+        return f"{name}: there is no such setting; docs/reference/settings.md lists them all"
     said = problem["msg"].removeprefix("Value error, ")
     # What is said of several settings names them.
     return said if said.startswith("ZAVA_") else f"{name}: {said}"

@@ -222,7 +222,7 @@ def _requests(settings: Settings) -> Requests:
 def _fairness(settings: Settings) -> Fairness:
     limits = settings.limits
     half = (os.cpu_count() or 1) // 2
-    slots = limits.heavy_slots or max(1, half)
+    slots = limits.heavy_slots or max(1, half // settings.http.workers)
 
     def turns(in_all: int, at_once: int, patience: float = limits.patience) -> Turns:
         return Turns(in_all, at_once, limits.queue, limits.queue_in_all, patience)
@@ -288,6 +288,7 @@ def _checks(
     providers: Sequence[EmbeddingProvider],
     breaker: CircuitBreakingEmbeddings | None,
     spool: AuditSpool | None,
+    hosts: ReadHosts,
 ) -> dict[str, Check]:
     """What readiness looks at, by the name of the part."""
 
@@ -312,6 +313,8 @@ def _checks(
         "embeddings": _state(found_by_meaning, DEGRADED),
         # When its room is full, calls are refused.
         "audit": _state(written_down, DEGRADED),
+        # The others answer.
+        **({"replicas": _state(hosts.check, DEGRADED)} if hosts.watched else {}),
     }
 
 
@@ -552,6 +555,7 @@ class Container(containers.DeclarativeContainer):
             none=providers.Object(None),
         ),
         providers.Callable(_spool, access, audit_spool),
+        read_hosts,
     )
 
 

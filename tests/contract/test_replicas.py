@@ -229,6 +229,10 @@ async def test_a_question_that_a_standby_stops_in_favour_of_what_it_follows_is_a
     told: list[QueryRun] = []
     async with container.read_hosts().watching(container.pool()), container.pool() as pool:
         sessions = PrincipalSessions(pool, lambda: KEY, observers=[told.append])
+        async with asyncio.timeout(SECONDS_TO_RECOVER):
+            while (await container.sessions().ask(SEATTLE, {}, WHERE))[WHERE] != [Name(STANDBY)]:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        caplog.clear()
         asking = asyncio.create_task(sessions.ask(SEATTLE, {}, SLOWLY))
         await asyncio.sleep(0.5)
         # Versions of rows that the question could still want to see.
@@ -240,3 +244,15 @@ async def test_a_question_that_a_standby_stops_in_favour_of_what_it_follows_is_a
     assert run.seconds > 2, "nothing was stopped"
     assert caplog.messages == []
     pair.administer(STANDBY, "ALTER SYSTEM RESET max_standby_streaming_delay", "SELECT pg_reload_conf()")
+
+
+def test_after_all_of_them_were_away_questions_are_answered_again_within_seconds(load: Load, pair: Pair) -> None:
+    for name in (PRIMARY, STANDBY):
+        kill(pair.folder / name)
+        pair.stop(name)
+    time.sleep(10)
+    away, load.failures = load.failures, []
+    pair.start(PRIMARY)
+    print(f"the primary is asked after {load.wait_for(PRIMARY):.2f} s")
+    assert away
+    assert {failure.split("(")[0] for failure in away} <= {"UnavailableError", "BusyError"}

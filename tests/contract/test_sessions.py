@@ -205,6 +205,15 @@ async def test_a_key_that_the_database_never_knew_opens_nothing(pool: Pool) -> N
         await names(sessions, tiny_shop.SEATTLE)
 
 
+async def test_a_clock_that_jumps_is_told_and_does_no_harm_once_it_is_right(pool: Pool) -> None:
+    jumps = iter([3_600, -3_600, 0])
+    sessions = PrincipalSessions(pool, lambda: KEY, now=lambda: time.time() + next(jumps))
+    assert await names(sessions, tiny_shop.SEATTLE) == ["Seattle"]
+    with pytest.raises(UnavailableError, match="clocks"):
+        await names(sessions, tiny_shop.SEATTLE)
+    assert await names(sessions, tiny_shop.TACOMA) == ["Tacoma"]
+
+
 async def test_a_server_that_is_gone_is_unavailable(tiny_database: TestDatabase, tmp_path: Path) -> None:
     gone = TestDatabase("", make_conninfo(tiny_database.app_dsn, host=str(tmp_path)))
     pool = new_pool(gone, timeout=0.5)

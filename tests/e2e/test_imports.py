@@ -1,5 +1,6 @@
 """Somebody brings a shop of their own, and asks about it."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -104,6 +105,26 @@ def test_a_misspelt_kind_is_no_folder(tmp_path: Path) -> None:
         "folder, write ./ordrs.\n"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_customer_is_handed_over_and_forgotten(data_dir: Path, shop: Server, tmp_path: Path) -> None:
+    place, file = ("--data-dir", str(data_dir)), tmp_path / "ada.json"
+    done = zava("customers", "export", "ada@example.com", str(file), *place)
+    assert done.stdout == f"{file}: 2 records, 2 orders, 0 texts of the audit trail\n"
+    handed_over = json.loads(file.read_text(encoding="utf-8"))
+    assert [record["last_name"] for record in handed_over["records"]] == ["Archer", "Archer"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    trial = zava("customers", "erase", "ada@example.com", "--trial", *place)
+    assert trial.stdout == "That was a trial. To be erased: 2 records, 2 orders, 0 texts of the audit trail.\n"
+    done = zava("customers", "erase", "ada@example.com", *place)
+    assert done.stdout == "Erased: 2 records, 2 orders, 0 texts of the audit trail. The orders stay as nobody's.\n"
+    again = zava("customers", "erase", "ada@example.com", *place)
+    assert again.returncode == 1
+    assert again.stderr == "zava: Nobody is known as ada@example.com, and no text of the audit trail says so.\n"
+    verified = zava("audit", "verify", *place)
+    assert verified.returncode == 0, verified.stdout
+    refused = zava("customers", "erase", "ada@example.com", "--data-dir", str(shop.data_dir))
+    assert refused.stderr == "zava: This is the sample shop: its customers are made up, and they come again.\n"
 
 
 def test_the_sample_shop_takes_no_imports(shop: Server, files: Path) -> None:

@@ -124,6 +124,10 @@ async def test_what_comes_next_leads_to_an_answered_question(case: Case, prepare
     finally:
         assert server.stop() == 0
     assert (answer.structured_content or {})["metrics"]["revenue"]["value"] == 129.95
+    exported = zava(
+        "export", "orders", str(tmp_path / "orders.csv"), ZAVA_DATABASE__ADMIN_DSN=case.admin_dsn, **variables
+    )
+    assert exported.returncode == 0, exported.stderr
     assert "words only" in text_of(found)
 
 

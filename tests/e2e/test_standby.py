@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import psycopg
 import pytest
 
@@ -77,6 +78,9 @@ def test_when_the_standby_has_gone_the_primary_answers(
     assert [me(server, token) for _ in range(5)] == [("Ada", 1)] * 5
     with psycopg.connect(settings["ZAVA_DATABASE__DSN"]) as connection:
         assert connection.execute("SELECT pg_is_in_recovery()").fetchone() == (False,)
+    ready = httpx2.get(server.url.replace("/mcp", "/health/ready"), timeout=30)
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+    assert "does not answer" in ready.json()["parts"]["replicas"]
     log = "".join(server.errors)
     assert "Questions go to" in log
     assert "Traceback" not in log

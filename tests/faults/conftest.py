@@ -21,6 +21,9 @@ SCALE = "0.03"
 # One store, another, and four: whoever got another's answer would notice.
 PEOPLE = ("demo-store-seattle", "demo-store-tacoma", "demo-region-puget-sound")
 
+# What the gate has no time for.
+LONG = pytest.mark.skipif(os.environ.get("FAULTS") != "long", reason="takes long: FAULTS=long")
+
 
 class Database:
     """The PostgreSQL of these tests."""

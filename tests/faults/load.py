@@ -93,8 +93,8 @@ class Asker:
         at = time.monotonic()
         try:
             result = self.ask(*QUESTION)
-        except httpx2.TransportError as error:
-            return Outcome(LOST, False, at, time.monotonic() - at, repr(error))  # noqa: FBT003
+        except httpx2.TransportError as lost:
+            return Outcome(LOST, False, at, time.monotonic() - at, repr(lost))  # noqa: FBT003
         seconds = time.monotonic() - at
         if result.get("isError"):
             failure = result["_meta"]["zava/error"]
@@ -125,8 +125,8 @@ def asking(url: str, expected: Mapping[str, object], each: int = 2, pause: float
     def go_on(token: str) -> None:
         with closing(Asker(url, token)) as asker:
             while not ends.is_set():
-                outcomes.all.append(asker.outcome(expected[token]))
-                ends.wait(pause)
+                outcomes.all.append(outcome := asker.outcome(expected[token]))
+                ends.wait(0.5 if outcome.what == LOST else pause)
 
     threads = [threading.Thread(target=go_on, args=(token,)) for token in expected for _ in range(each)]
     for thread in threads:

@@ -58,7 +58,7 @@ def test_the_sdist_has_what_its_documents_name_and_nothing_of_this_machine(sdist
         "README.md",
         "Makefile",
         "requirements.lock",
-        "docs/settings.md",
+        "docs/reference/settings.md",
         "tests/fakes.py",
         "examples/shop/stores.csv",
         "observability/prometheus-rules.yaml",

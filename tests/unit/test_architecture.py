@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from pytest_socket import SocketBlockedError
 
 import zava
@@ -121,8 +122,17 @@ def test_settings_reach_the_pool(access: DatabaseAccess, monkeypatch: pytest.Mon
     monkeypatch.setenv("ZAVA_DATABASE__APPLICATION_NAME", "shop")
     pool = new_container(Settings(), access).pool()
     assert (pool.min_size, pool.max_size, pool.timeout, pool.max_idle) == (3, 7, 5, 300)
-    assert pool.kwargs == {"autocommit": True, "application_name": "shop"}
-    assert pool.conninfo == access.dsn
+    assert pool.kwargs == {"autocommit": True, "application_name": "shop", "prepare_threshold": 5}
+    assert callable(pool.conninfo)
+    assert conninfo_to_dict(str(pool.conninfo())) == conninfo_to_dict(access.dsn) | {"connect_timeout": "2"}
+
+
+def test_through_a_pooler_nothing_is_prepared(access: DatabaseAccess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZAVA_DATABASE__POOLER", "transaction")
+    container = new_container(Settings(), access)
+    for pool in (container.pool(), container.sandbox_pool()):
+        assert isinstance(pool.kwargs, dict)
+        assert pool.kwargs["prepare_threshold"] is None
 
 
 async def test_those_who_may_ask_reach_the_identity(access: DatabaseAccess) -> None:

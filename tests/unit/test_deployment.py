@@ -15,7 +15,7 @@ import yaml
 from check_jsonschema.builtin_schemas import get_builtin_schema
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from tests.unit.test_documents import settings_of
+from tests.reference import all_settings
 from zava.__main__ import app
 from zava.adapters.web.health import health_routes
 from zava.commands.exposure import check_exposure
@@ -335,7 +335,7 @@ ENVIRONMENTS = {
 @pytest.mark.parametrize("where", ENVIRONMENTS)
 def test_every_variable_is_a_setting_with_a_value_that_can_be_used(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = ENVIRONMENTS[where]
-    names = {name for name, _ in settings_of(Settings)}
+    names = all_settings().keys()
     assert set(of_zava(environment | IMAGE_SETTINGS)) <= names
     assert set(environment) - names <= OPENTELEMETRY | {"POD_NAME"}
     for name, value in of_zava(IMAGE_SETTINGS | environment).items():

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from tests.tiny_shop import HEAD_OFFICE, SEATTLE
 from tests.unit.test_tools import NOW, QUESTIONS, retail_tools
@@ -317,6 +318,28 @@ def test_what_json_is_written_differently_for_is_the_same(both: Both, version: s
         content = json.dumps(message, ensure_ascii=False).encode()
         _, _, directly = both.replay(content, headers_of("be_odd", version))
         assert directly is True
+
+
+@pytest.mark.parametrize("version", DIRECT_VERSIONS)
+@pytest.mark.parametrize("is_direct", [True, False])
+async def test_a_client_that_goes_away_has_its_call_cancelled(version: str, *, is_direct: bool) -> None:
+    way = Way(is_direct)
+    body = encoded(call("take_long", version=version))
+    headers = [(b"host", b"127.0.0.1"), *headers_of("take_long", version)]
+    scope = {"type": "http", "method": "POST", "path": "/mcp", "query_string": b"", "headers": headers}
+    messages: Iterator[Message] = iter([{"type": "http.request", "body": body}, {"type": "http.disconnect"}])
+
+    async def receive() -> Message:
+        return next(messages)
+
+    async def send(_: Message) -> None:
+        pass
+
+    async with way.app.router.lifespan_context(way.app), asyncio.timeout(10):
+        await way.app(scope, receive, send)
+    (cancelled,) = way.calls
+    assert cancelled.code == "CANCELLED"
+    assert way.ways == [is_direct]
 
 
 ENVELOPE = "io.modelcontextprotocol/"

@@ -1,24 +1,32 @@
 """The documents say what is there: places, settings, links."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
+from tests.reference import all_settings
 from zava.adapters.postgres.layers import LAYERS
 from zava.demo.catalogue import read_catalogue
-from zava.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     path.relative_to(ROOT).as_posix()
     for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("schema/*.md"))
 ]
-SETTINGS = "docs/settings.md"
+SETTINGS = "docs/reference/settings.md"
+INDEX = "docs/README.md"
+ARCHITECTURE = "docs/architecture.md"
 TEXTBOOK = "docs/decisions/0001-from-the-textbook.md"
+
+# Files that the walks of CONTRIBUTING.md add.
+OF_A_WALK = {
+    "src/zava/adapters/embeddings/hashed.py",
+    "src/zava/core/use_cases/list_stores.py",
+    "tests/contract/test_deliveries.py",
+    "tests/contract/test_hashed_embeddings.py",
+    "tests/unit/test_list_stores.py",
+}
 
 PLACE = re.compile(r"`((?:src|schema|tests|docs)/[^`:]+)(?::(\w+))?`")
 FILE = re.compile(r"(?<![\w/.])(?:src|schema|tests|docs|adapters|core|commands)/[\w./*-]*\.(?:py|sql|md)\b")
@@ -31,15 +39,6 @@ REGISTRY = re.compile(r"pypi\.org|pythonhosted|registry\.npmjs|--index-url", re.
 
 def read(document: str) -> str:
     return (ROOT / document).read_text(encoding="utf-8")
-
-
-def settings_of(model: type[BaseModel], prefix: str = "ZAVA_") -> Iterator[tuple[str, FieldInfo]]:
-    """Every environment variable that the settings read."""
-    for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from settings_of(field.annotation, f"{prefix}{name.upper()}__")
-        else:
-            yield f"{prefix}{name.upper()}", field
 
 
 def anchors_of(document: str) -> set[str]:
@@ -81,23 +80,59 @@ def test_every_row_of_the_textbook_names_a_place_or_a_reason() -> None:
     assert unclear == []
 
 
+def test_the_index_leads_to_every_document() -> None:
+    led_to = {
+        (ROOT / "docs" / link.partition("#")[0]).resolve().relative_to(ROOT) for link in LINK.findall(read(INDEX))
+    }
+    documents = {path.relative_to(ROOT) for path in ROOT.glob("docs/**/*.md")} - {Path(INDEX)}
+    assert sorted(documents - led_to) == []
+
+
+def test_each_hop_of_a_call_is_where_the_architecture_says() -> None:
+    hops = re.findall(r"^\| \d \| `([^`]+)` \| `([^`]+)`", read(ARCHITECTURE), re.MULTILINE)
+    assert len(hops) == 4
+    # Port and adapter are a class and its method.
+    missing = [
+        (path, name)
+        for path, names in hops
+        for name in names.split(".")
+        if not re.search(rf"^ *(?:class|async def|def) {name}\b", read(path), re.MULTILINE)
+    ]
+    assert missing == []
+
+
+def test_each_port_that_the_architecture_names_has_the_adapters_and_the_fake_that_it_names() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+\? \|([^|]*)\|([^|]*)\|$", read(ARCHITECTURE), re.MULTILINE)
+    ports = re.findall(r"^class (\w+)\(Protocol\)", read("src/zava/core/ports.py"), re.MULTILINE)
+    assert sorted(port for port, _, _ in rows) == sorted(ports)
+    program = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("src/zava/**/*.py"))
+    fakes = read("tests/fakes.py")
+    for _, adapters, fake in rows:
+        assert [name for name in re.findall(r"`(\w+)`", adapters) if f"class {name}" not in program] == []
+        assert [name for name in re.findall(r"`(\w+)`", fake) if f"class {name}" not in fakes] == []
+
+
+def test_a_walk_of_contributing_names_at_most_four_files_of_the_program() -> None:
+    walks = re.findall(r"^### Add an? \w+\n(.*?)(?=^##)", read("CONTRIBUTING.md"), re.MULTILINE | re.DOTALL)
+    assert len(walks) == 4
+    for walk in walks:
+        named = re.findall(r"^\d\. \*\*(?:A file in )?`(?:src|schema)/", walk, re.MULTILINE)
+        assert 1 <= len(named) <= 4
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_file_that_a_document_names_is_there(document: str) -> None:
-    named = set(FILE.findall(read(document)))
+    named = set(FILE.findall(read(document))) - (OF_A_WALK if document == "CONTRIBUTING.md" else set())
     # The picture of a call leaves out where the package begins.
     missing = [name for name in named if not any(any(start.glob(name)) for start in (ROOT, ROOT / "src" / "zava"))]
     assert missing == []
 
 
-def test_every_setting_is_documented_and_every_documented_variable_is_a_setting() -> None:
-    assert set(VARIABLE.findall(read(SETTINGS))) == {name for name, _ in settings_of(Settings)}
-
-
-def test_each_documented_default_is_the_default() -> None:
-    documented = dict(re.findall(r"^\| `(ZAVA_\w+)` \| `?([^`|]+?)`? \|", read(SETTINGS), re.MULTILINE))
-    assert documented == {
-        name: "none" if field.default is None else str(field.default) for name, field in settings_of(Settings)
-    }
+def test_the_readme_shows_the_answer_that_the_tutorial_does() -> None:
+    """The tutorial's is tried: by tests/e2e/test_command_blocks.py."""
+    (shown,) = re.findall(r"^```text\n(Seattle, .*?)^```", read("README.md"), re.MULTILINE | re.DOTALL)
+    tried = read("docs/tutorial.md").splitlines()
+    assert [line for line in shown.splitlines() if "…" not in line and line not in tried] == []
 
 
 def test_each_layer_that_the_doctor_names_is_explained() -> None:
@@ -107,7 +142,7 @@ def test_each_layer_that_the_doctor_names_is_explained() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_a_document_names_no_unknown_variable(document: str) -> None:
-    assert set(VARIABLE.findall(read(document))) <= {name for name, _ in settings_of(Settings)}
+    assert set(VARIABLE.findall(read(document))) <= all_settings().keys()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

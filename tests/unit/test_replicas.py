@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from zava.adapters.postgres.inspection import UnfitError
 from zava.adapters.postgres.replicas import Host, Position, ReadHosts
 
 LAG = 4.0
@@ -130,6 +131,16 @@ def test_with_nobody_near_and_no_primary_the_furthest_is_asked(in_step: Watched)
     assert in_step.in_order == "a,b,p"
     in_step.see(None, 800, 850)
     assert in_step.in_order == "b,a,p"
+
+
+async def test_readiness_names_who_is_not_asked_and_why(in_step: Watched) -> None:
+    await in_step.hosts.check()
+    for _ in range(10):
+        in_step.see(5000, 900, None)
+    with pytest.raises(UnfitError, match="b:3 does not answer; a:2 is too far behind the primary"):
+        await in_step.hosts.check()
+    in_step.see(5000, 5000, 5000)
+    await in_step.hosts.check()
 
 
 def test_when_nobody_answers_all_are_tried(in_step: Watched) -> None:

@@ -9,7 +9,11 @@ from zava.core.errors import SetupError
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("ZAVA_LOG__LVEL", "INFO", "ZAVA_LOG__LVEL: there is no such setting; docs/settings.md lists them all"),
+        (
+            "ZAVA_LOG__LVEL",
+            "INFO",
+            "ZAVA_LOG__LVEL: there is no such setting; docs/reference/settings.md lists them all",
+        ),
         ("ZAVA_LOG__LEVEL", "LOUD", "ZAVA_LOG__LEVEL: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         ("ZAVA_HTTP__TLS_KEY_FILE", "k", "ZAVA_HTTP__TLS_CERTIFICATE_FILE and ZAVA_HTTP__TLS_KEY_FILE belong together"),
         ("ZAVA_AUTH__ALGORITHMS", "HS256", "ZAVA_AUTH__ALGORITHMS: must be of ES256, EdDSA, RS256"),

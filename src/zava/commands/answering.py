@@ -5,8 +5,9 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import NoReturn
 
 import uvicorn
@@ -38,12 +39,34 @@ from zava.settings import Settings
 logger = logging.getLogger(__name__)
 
 
-def answer_http(settings: Settings, database: Database, listener: socket.socket, url: str) -> None:
-    """Answers over HTTP on this port, of this address, until a signal comes; says so when all is ready."""
+def announce(text: str) -> None:
+    """Tells people that all is ready."""
+    print(text, flush=True)
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """Where clients come in to a process.
+
+    Attributes:
+        listener: the port.
+        url: the address, as clients know it.
+        ready: is given the words for people when all is ready.
+        first: whether the process does what one does for all that share the port.
+    """
+
+    listener: socket.socket
+    url: str
+    ready: Callable[[str], None] = announce
+    first: bool = True
+
+
+def answer_http(settings: Settings, database: Database, entrance: Entrance) -> None:
+    """Answers over HTTP until a signal comes; says so when all is ready."""
     with telemetry_of(settings, database.access) as telemetry:
         container = new_container(settings, database.access, database.principals(), telemetry=telemetry)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_answer_http(container, database, listener, url))
+            runner.run(_answer_http(container, database, entrance))
 
 
 def answer_stdio(settings: Settings, database: Database, token: str | None) -> None:
@@ -72,8 +95,8 @@ def telemetry_of(settings: Settings, access: DatabaseAccess) -> AbstractContextM
     )
 
 
-async def _answer_http(container: Container, database: Database, listener: socket.socket, url: str) -> None:
-    async with _ready(container, database):
+async def _answer_http(container: Container, database: Database, entrance: Entrance) -> None:
+    async with _ready(container, database, first=entrance.first):
         settings = container.settings()
         app = http_app(
             container.server(), container.identity(), settings.http, container.requests(), container.direct_tools()
@@ -81,10 +104,11 @@ async def _answer_http(container: Container, database: Database, listener: socke
         app.router.routes.extend(health_routes(container.checks()))
         # The page lets anybody be anybody, so it is the sample shop's alone.
         if database.embedded:
-            app.router.routes.extend(welcome_routes(welcome_page(VERSION, url, program(settings))))
+            app.router.routes.extend(welcome_routes(welcome_page(VERSION, entrance.url, program(settings))))
         config = server_config(app, settings.http)
-        print(sample_shop_welcome(url) if database.embedded else plain_welcome(url, settings.auth.issuer), flush=True)
-        await uvicorn.Server(config).serve(sockets=[listener])
+        url = entrance.url
+        entrance.ready(sample_shop_welcome(url) if database.embedded else plain_welcome(url, settings.auth.issuer))
+        await uvicorn.Server(config).serve(sockets=[entrance.listener])
 
 
 async def _answer_stdio(container: Container, database: Database) -> None:
@@ -107,7 +131,7 @@ async def _check_token(container: Container) -> None:
 
 
 @asynccontextmanager
-async def _ready(container: Container, database: Database) -> AsyncIterator[None]:
+async def _ready(container: Container, database: Database, *, first: bool = True) -> AsyncIterator[None]:
     """Everything open and fit to answer. Stops in the reverse order."""
     for handler in logging.getLogger().handlers:
         handler.addFilter(add_call_context)
@@ -131,7 +155,7 @@ async def _ready(container: Container, database: Database) -> AsyncIterator[None
             stack.enter_context(telemetry.watching_audit(spool.figures))
             await stack.enter_async_context(auditing(spool, AuditWriter(database.access.writer_dsn)))
         # The sample shop's products, with the model that costs nothing. Until it is done they are found by words.
-        if _embeds_itself(container, database):
+        if first and _embeds_itself(container, database):
             stack.push_async_callback(_stop, asyncio.create_task(_embed(database, sources[0])))
         if writer_dsn := database.access.writer_dsn:
             interval = container.settings().database.rollup_interval

@@ -80,7 +80,7 @@ async def _index(database: Database, model: EmbeddingModel) -> str:
 async def _repository(database: Database) -> AsyncIterator[PostgresEmbeddingRepository]:
     if database.admin_dsn is None:
         raise SetupError("This needs an administrator of the database: set ZAVA_DATABASE__ADMIN_DSN for this command.")
-    with failures_of("zava embed"), database.ownership():
+    with database.ownership(), failures_of("zava embed"):
         async with await psycopg.AsyncConnection.connect(database.admin_dsn, autocommit=True) as connection:
             yield PostgresEmbeddingRepository(connection)
 

@@ -91,7 +91,7 @@ class ServerFiles:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self.environment.exists():
                 comment = (
-                    "# Settings of a Zava server, begun by `zava init`. docs/settings.md lists all that there are."
+                    "# Settings of a Zava server, begun by `zava init`; docs/reference/settings.md lists them all."
                 )
                 replace_private(self.environment, "\n".join([comment, *lines, ""]))
             elif not set(lines) <= set(self.environment.read_text(encoding="utf-8").splitlines()):

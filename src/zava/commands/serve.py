@@ -22,9 +22,15 @@ def serve_http(settings: Settings) -> None:
     with _listen(host, port) as listener, open_database(settings, serving_at=url) as database:
         _prepare(database, settings)
         # The protocol takes a second to load, and a refusal should not.
-        from zava.commands.answering import answer_http
+        from zava.commands.answering import Entrance, answer_http
+        from zava.commands.workers import Workers, shared_out
 
-        answer_http(settings, database, listener, url)
+        shared = shared_out(settings, database)
+        entrance = Entrance(listener, url)
+        if settings.http.workers == 1:
+            answer_http(shared, database, entrance)
+        else:
+            Workers(settings.http.workers, entrance, lambda own: answer_http(shared, database, own)).run()
 
 
 def serve_stdio(settings: Settings) -> None:

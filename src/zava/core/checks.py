@@ -27,7 +27,7 @@ def check_text(field: str, text: str, *, most_bytes: int, empty: str) -> None:
         raise ValidationError(field, None, "it must not contain a NUL character")
 
 
-def check_range(field: str, value: int, least: int, most: int) -> None:
+def check_range(field: str, value: float, least: int, most: int) -> None:
     """Raises unless the number lies within these bounds."""
     if not least <= value <= most:
         raise ValidationError(field, value, f"it must be from {least} to {most}")

@@ -23,7 +23,10 @@ class ZavaError(Exception):
 
 
 class ValidationError(ZavaError):
-    """The question is not well formed: ask better."""
+    """The arguments are not well formed.
+
+    The message names the argument and what it may be: ask again with that.
+    """
 
     code = "VALIDATION_ERROR"
 
@@ -35,40 +38,57 @@ class ValidationError(ZavaError):
 
 
 class AuthorizationError(ZavaError):
-    """Not for this principal, whether it exists or not."""
+    """Not for this principal, whether it exists or not.
+
+    Ask about stores and things of your own, or have an administrator give you the stores, the scope or the grant.
+    """
 
     code = "AUTHORIZATION_ERROR"
 
 
 class NotFoundError(ZavaError):
-    """There is no such thing. Only for those who would be allowed to see it."""
+    """There is no such thing. Only those are told who would be allowed to see it.
+
+    The message names what there is, or what comes nearest.
+    """
 
     code = "NOT_FOUND"
 
 
 class DatabaseError(ZavaError):
-    """PostgreSQL refused the question."""
+    """PostgreSQL refused the question.
+
+    The message says why: ask differently. If it goes on, tell an operator.
+    """
 
     code = "DATABASE_ERROR"
 
 
 class QueryTimeoutError(DatabaseError):
-    """The question took longer than it may."""
+    """The question took longer than it may.
+
+    Ask for less: a shorter period, fewer rows, a narrower filter.
+    """
 
     code = "QUERY_TIMEOUT"
 
 
 class QueryStoppedError(DatabaseError):
-    """An operator stopped the question while it ran."""
+    """An operator stopped the question while it ran.
+
+    Ask for less, and not the same again.
+    """
 
     code = "QUERY_STOPPED"
 
 
 class InvalidQueryError(DatabaseError):
-    """The caller's own SQL is wrong: ask better. The message is PostgreSQL's, with its hint.
+    """The caller's own SQL is wrong. The message is PostgreSQL's, with its hint.
+
+    Correct it at the position, with the names that `get_multiple_table_schemas` tells.
 
     Attributes:
-        sqlstate: PostgreSQL's code of what is wrong; None when its parser alone was asked.
+        sqlstate: PostgreSQL's code of what is wrong; left out when its parser alone was asked.
         position: of the character in the caller's text where it is wrong, counted from 1.
     """
 
@@ -95,7 +115,9 @@ class InvalidQueryError(DatabaseError):
 
 
 class QueryRefusedError(ZavaError):
-    """The caller's SQL is well formed and not admitted. The message says what to write instead.
+    """The caller's own SQL is well formed and not admitted.
+
+    The message says what to write instead.
 
     Attributes:
         reason: what kind of part was refused: statement, syntax, relation, column, function, type, operator, size.
@@ -115,13 +137,18 @@ class QueryRefusedError(ZavaError):
 
 
 class QueryTooLargeError(DatabaseError):
-    """The question needs more memory or disk than one question may have."""
+    """The question needs more memory or disk than one question may have.
+
+    Group and filter in SQL, or ask for less.
+    """
 
     code = "QUERY_TOO_LARGE"
 
 
 class BusyError(ZavaError):
-    """Too many questions at once: try again in a moment.
+    """Too many questions at once.
+
+    Ask again after as many seconds as `retry_after` says.
 
     Attributes:
         retry_after: seconds from which on it may go better.
@@ -140,7 +167,10 @@ class BusyError(ZavaError):
 
 
 class UnavailableError(ZavaError):
-    """Something that the answer needs cannot be reached at present."""
+    """Something that the answer needs cannot be reached at present.
+
+    Ask again in a moment. If it goes on, `zava doctor` and `/health/ready` tell an operator what is missing.
+    """
 
     code = "UNAVAILABLE"
     retryable = True
@@ -149,7 +179,7 @@ class UnavailableError(ZavaError):
 class EmbeddingError(ZavaError):
     """What texts mean cannot be found out at present. The message says why, of the provider and not of the text.
 
-    Such as "the embedding provider does not answer"; callers put it into a sentence of their own.
+    Nothing: products are found by words meanwhile, and the answer says so. `zava embed` ends with it: run it again.
     """
 
     code = "EMBEDDING_ERROR"
@@ -157,7 +187,10 @@ class EmbeddingError(ZavaError):
 
 
 class ChartError(ZavaError):
-    """An answer cannot be drawn. It stands without a picture, and this message says why, or what to ask instead."""
+    """An answer cannot be drawn. It stands without a picture, and a sentence in it says why.
+
+    Ask for what can be drawn, as the sentence says.
+    """
 
     code = "CHART_ERROR"
 

@@ -388,7 +388,13 @@ class InventoryFindings:
 
 @dataclass(frozen=True, slots=True)
 class ColumnSchema:
-    """A column, with its valid values where they are few and known."""
+    """A column.
+
+    Attributes:
+        required: whether it never is NULL.
+        comment: what it holds.
+        valid_values: where they are few and known; None otherwise.
+    """
 
     name: str
     type: str
@@ -408,7 +414,13 @@ class Relationship:
 
 @dataclass(frozen=True, slots=True)
 class TableSchema:
-    """A table or view that questions may use."""
+    """A table or view that questions may use.
+
+    Attributes:
+        comment: what its rows are.
+        query_hint: what to heed when asking.
+        keys: columns that together name one row.
+    """
 
     name: str
     comment: str | None
@@ -503,6 +515,7 @@ class ProductMatch:
     """A search hit.
 
     Attributes:
+        matched: by what it was found.
         similarity: cosine similarity in percent; None for a match by words alone.
     """
 

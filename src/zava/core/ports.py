@@ -151,7 +151,7 @@ class ProductRepository(Protocol):
         meaning: Meaning | None,
         *,
         wanted: ProductFilter,
-        similarity_threshold: int,
+        similarity_threshold: float,
         max_rows: int,
     ) -> Sequence[ProductMatch]:
         """The best matches, best first: by meaning and by words, their places fused.

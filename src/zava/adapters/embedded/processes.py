@@ -68,6 +68,15 @@ def _bounded_and_following_us(at_our_death: signal.Signals) -> Callable[[], None
     return follow
 
 
+def end_with(parent: int, at_its_death: signal.Signals) -> None:
+    """Has the kernel send this process a signal when its parent dies. Where it cannot, nothing happens."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, at_its_death)
+    if os.getppid() != parent:  # died before the kernel knew
+        os._exit(1)
+
+
 def watchdog(pid_file: Path, account: Account) -> subprocess.Popen[bytes]:
     """For systems without prctl (macOS; written for, untested there): a shell that reads a pipe only we hold.
 

@@ -200,7 +200,8 @@ class RetailTools:
         ],
         max_rows: Annotated[int, Field(ge=1, le=MOST_ROWS, description="Products at most")] = 20,
         similarity_threshold: Annotated[
-            int, Field(ge=0, le=100, description="Least similarity in percent, for matches by meaning")
+            float,
+            Field(ge=0, le=100, allow_inf_nan=False, description="Least similarity in percent, for matches by meaning"),
         ] = 30,
         category: Annotated[
             str | None, Field(max_length=LONGEST_CATEGORY, description="A category or kind of product")

@@ -15,6 +15,7 @@ TOO_LONG = "The question took too long. Ask for fewer days or fewer stores."
 BUSY = "Too many questions are being answered at the moment. Try again in a few seconds."
 UNAVAILABLE = "The database cannot be reached at the moment. Try again in a few seconds."
 NO_AUDIT = "The audit trail is for those who hold the grant audit:read. Ask your administrator."
+CLOCKS = "The clocks of the server and of its database differ. Your administrator has to set them."
 RESOURCES = "The database has run out of memory or disk. Your administrator has to look at it."
 
 # By SQLSTATE, or by its class, the first two characters.
@@ -31,6 +32,9 @@ TRANSLATIONS: dict[str, ZavaError] = {
     "57": UnavailableError(UNAVAILABLE),
     "08": UnavailableError(UNAVAILABLE),
 }
+
+# What access.seal_context says of the server's word for who asks, when that is more than a minute old.
+EXPIRED = "the context token has expired"
 
 # Of a transaction that only reads, a standby alone says so: what it follows did away with what was being read.
 CONFLICT_WITH_RECOVERY = "40"
@@ -59,6 +63,8 @@ def translate(error: psycopg.Error) -> Exception:
     if is_connection_failure(error):
         return UnavailableError(UNAVAILABLE)
     state = error.sqlstate or ""
+    if error.diag.message_primary == EXPIRED:
+        return UnavailableError(CLOCKS)
     match TRANSLATIONS.get(state) or TRANSLATIONS.get(state[:2]):
         case ZavaError() as known:
             return type(known)(known.message)

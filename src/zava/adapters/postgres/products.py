@@ -172,7 +172,7 @@ class PostgresProductRepository(ProductRepository):
         meaning: Meaning | None,
         *,
         wanted: ProductFilter,
-        similarity_threshold: int,
+        similarity_threshold: float,
         max_rows: int,
     ) -> Sequence[ProductMatch]:
         parameters = self._shown(in_stock_only=wanted.in_stock_only, max_rows=max_rows) | {

@@ -17,6 +17,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo
 
+from zava.adapters.postgres.inspection import UnfitError
 from zava.adapters.postgres.sessions import Pool
 from zava.adapters.postgres.within import within
 
@@ -99,6 +100,7 @@ class ReadHosts:
         self._looking: dict[Host, psycopg.AsyncConnection[Any]] = {}
         self._preferred: Sequence[Host] = self._hosts
         self._others: Sequence[Host] = ()
+        self._amiss: Sequence[str] = ()
 
     @property
     def watched(self) -> bool:
@@ -142,12 +144,21 @@ class ReadHosts:
             host for host in self._hosts if not positions[host]
         ]
         preferred, others = (near, primaries) if near else (primaries, []) if primaries else (left[:1], left[1:])
+        self._amiss = [
+            *(f"{_name(host)} does not answer" for host, position in positions.items() if position is None),
+            *(f"{_name(host)} is too far behind the primary" for host in standbys if host not in near),
+        ]
         changed = set(preferred) != set(self._preferred)
         self._preferred, self._others = preferred, others
         if changed:
             level = logging.INFO if near else logging.WARNING
             logger.log(level, "Questions go to %s", ", ".join(map(_name, preferred)))
         return changed
+
+    async def check(self) -> None:
+        """Raises UnfitError when a host is not asked that should be, as seen by the last look."""
+        if self._amiss:
+            raise UnfitError("; ".join(self._amiss))
 
     @asynccontextmanager
     async def watching(self, *pools: Pool) -> AsyncIterator[None]:

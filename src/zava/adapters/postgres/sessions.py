@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, LiteralString, Protocol, TypeAlias, TypeVar, cast
 
@@ -29,6 +29,7 @@ from zava.adapters.postgres.errors import (
 from zava.adapters.postgres.exchange import Exchange, rows_of
 from zava.adapters.postgres.observed import observed
 from zava.adapters.postgres.sql import load
+from zava.adapters.postgres.within import within
 from zava.core.errors import BusyError, UnavailableError
 from zava.core.model import Principal
 from zava.core.observations import QueryObserver
@@ -50,6 +51,8 @@ OPEN: LiteralString = """
         set_config('role', 'zava_reader', true)
 """
 
+# In which an answer would have come that took the whole statement_timeout.
+GRACE_SECONDS = 5
 
 # Questions of ours fail so when a migration is done while they run. The next transaction sees all of it.
 SCHEMA_CHANGED = (
@@ -134,7 +137,7 @@ class OnOneServer(Opening):
 class PrincipalSessions:
     """Asks PostgreSQL on behalf of a principal, whose row policies then decide what is there."""
 
-    def __init__(  # noqa: PLR0913 - most have a default
+    def __init__(  # noqa: PLR0913 - what it works with, and its limits
         self,
         pool: Pool,
         read_key: Callable[[], ContextKey],
@@ -143,6 +146,7 @@ class PrincipalSessions:
         attempts: int = 3,
         observers: Sequence[QueryObserver] = (),
         opening: Opening | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         """Sessions from this pool.
 
@@ -153,13 +157,16 @@ class PrincipalSessions:
             attempts: how often a question is asked when connections fail before it is answered.
             observers: are told what was asked, and how it ended.
             opening: how transactions begin; None for a single server.
+            now: seconds since the epoch.
         """
         self.observers = observers
         self._pool = pool
         self._read_key = read_key
         self._key = read_key()
         self._milliseconds = str(int(statement_timeout * 1000))
+        self._longest = statement_timeout + GRACE_SECONDS
         self._attempts = attempts
+        self._now = now
         self._at_work = 0
         self._opening = opening or OnOneServer()
 
@@ -175,7 +182,7 @@ class PrincipalSessions:
             with observed(self.observers, principal, name, queries, parameters) as found:
 
                 async def once(connection: psycopg.AsyncConnection[Any], token: str) -> Answers:
-                    return await self._ask_once(connection, token, parameters, questions)
+                    return await self._in_time(self._ask_once(connection, token, parameters, questions))
 
                 try:
                     answers = await self.converse(principal, once)
@@ -200,7 +207,7 @@ class PrincipalSessions:
             return rows_of(connection, answer, question.row)
 
         try:
-            return await self._patiently(ask_once)
+            return await self._patiently(lambda connection: self._in_time(ask_once(connection)))
         except psycopg.Error as error:
             raise translate(error) from error
 
@@ -216,7 +223,7 @@ class PrincipalSessions:
         """
 
         async def converse_once(connection: psycopg.AsyncConnection[Any]) -> Result:
-            return await conversation(connection, self._key.token(principal, now=time.time()))
+            return await conversation(connection, self._key.token(principal, now=self._now()))
 
         return await self._patiently(converse_once)
 
@@ -239,6 +246,13 @@ class PrincipalSessions:
             # Either all connections are at work, or none can be made.
             raise BusyError(BUSY) if self._at_work else UnavailableError(UNAVAILABLE) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _in_time(self, conversation: Coroutine[Any, Any, Result]) -> Result:
+        """PostgreSQL itself stops what takes too long; when it does not, nobody is there any more to say so."""
+        try:
+            return await within(self._longest, conversation)
+        except TimeoutError as error:
+            raise UnavailableError(UNAVAILABLE) from error
 
     async def _ask_once(
         self,

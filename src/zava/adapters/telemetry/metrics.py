@@ -102,7 +102,7 @@ class Metrics:
         )
         self._db_duration = durations.new(
             "db.client.operation.duration",
-            "Transactions of queries",
+            "Transactions of queries, waiting for a connection included",
             QUERY_SECONDS,
             names.DB_SYSTEM_NAME,
             names.DB_NAMESPACE,
@@ -113,39 +113,60 @@ class Metrics:
         self._query_duration = durations.new(
             "query_duration", "Transactions of queries, by what they ask", QUERY_SECONDS, "type"
         )
-        self._operation_duration = durations.new("operation_duration", "Calls of tools", REQUEST_SECONDS, "operation")
+        self._operation_duration = durations.new(
+            "operation_duration", "Calls of tools, resources, prompts and completions", REQUEST_SECONDS, "operation"
+        )
         self._model_duration = meter.create_histogram(
             "gen_ai.client.operation.duration",
             "s",
-            "Calls of models",
+            "Calls of embedding models",
             explicit_bucket_boundaries_advisory=list(MODEL_SECONDS),
         )
 
         tally = partial(Tally, meter)
-        self._query_total = tally("query_total", "{query}", "Transactions of queries", "type", "status")
-        self._success = tally("operation_success", "{call}", "Calls that were answered", "operation")
-        self._error = tally("operation_error", "{call}", "Calls that were not answered", "operation", "type")
+        self._query_total = tally(
+            "query_total", "{query}", "Transactions of queries, by what they ask: success or error", "type", "status"
+        )
+        self._success = tally(
+            "operation_success", "{call}", "Calls that were answered, by tool, resource or prompt", "operation"
+        )
+        self._error = tally(
+            "operation_error",
+            "{call}",
+            "Calls that were not answered: validation, authorization, database or unexpected",
+            "operation",
+            "type",
+        )
         self._refusals = tally("zava.refusals", "{call}", "Calls that were refused", "code", "tool")
-        self._limits = tally("zava.limits.hit", "{call}", "Calls that met a limit", "limit")
+        self._limits = tally(
+            "zava.limits.hit", "{call}", "Calls that met a limit: of concurrency, time or memory", "limit"
+        )
         self._calls = tally("zava.principal.calls", "{call}", "Calls of a principal", names.PRINCIPAL_ID)
         self._seconds = tally("zava.principal.duration", "s", "Seconds spent for a principal", names.PRINCIPAL_ID)
         self._cache = tally(
-            "zava.cache.requests", "{request}", "Requests to a cache", names.CACHE_NAME, names.CACHE_RESULT
+            "zava.cache.requests",
+            "{request}",
+            "What caches were asked: hit or miss",
+            names.CACHE_NAME,
+            names.CACHE_RESULT,
         )
         self._tokens = meter.create_histogram(
             "gen_ai.client.token.usage",
             "{token}",
-            "Tokens that models have read",
+            "Tokens that embedding models have read",
             explicit_bucket_boundaries_advisory=list(TOKENS),
         )
         meter.create_observable_up_down_counter(
-            "db.client.connection.count", [self._connections], "{connection}", "Connections, used and idle"
+            "db.client.connection.count", [self._connections], "{connection}", "Connections: used or idle"
         )
         meter.create_observable_up_down_counter(
             "db.client.connection.max", [self._most], "{connection}", "Connections at most"
         )
         meter.create_observable_up_down_counter(
-            "db.client.connection.pending_requests", [self._waiting], "{request}", "Questions that wait for one"
+            "db.client.connection.pending_requests",
+            [self._waiting],
+            "{request}",
+            "Questions that wait for a connection",
         )
         meter.create_observable_gauge(
             "zava.rollup.age", [self._rollup_age], "s", "Since every day's sales were last known to be summed"

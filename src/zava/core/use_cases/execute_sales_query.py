@@ -18,7 +18,17 @@ ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class QueryAnswer:
-    """A table and what it covers; advice says how to ask for less when it was cut short."""
+    """A table, and what it covers.
+
+    Attributes:
+        rows: a value a column.
+        row_count: rows shown.
+        truncated: which limit cut it short; None when it is complete.
+        advice: how to ask for less; None when it is complete.
+        stores: whose rows the query could see.
+        as_of: the moment of which the rows are.
+        seconds: that the query took.
+    """
 
     columns: tuple[ResultColumn, ...]
     rows: tuple[tuple[object, ...], ...]

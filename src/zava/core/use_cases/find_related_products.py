@@ -49,7 +49,12 @@ class RelatedProduct:
 
 @dataclass(frozen=True, slots=True)
 class RelatedProducts:
-    """Products of one kind of relation, the closest first, and what they relate to."""
+    """Products of one kind of relation, the closest first, and what they relate to.
+
+    Attributes:
+        product: that they relate to; None for trending.
+        period: of the orders or sales that count; None for similar.
+    """
 
     kind: Kind
     product: str | None

@@ -26,7 +26,15 @@ class StoreScope:
 
 @dataclass(frozen=True, slots=True)
 class PeriodDates:
-    """The days behind a period's name. While it runs, last_day is today and ends_on lies ahead."""
+    """The days behind a period's name.
+
+    Attributes:
+        name: as it was asked for.
+        last_day: that counts; today while the period runs.
+        ends_on: its own last day, which lies ahead while it runs.
+        compared_with: the comparable days before; None where there are none.
+        time_zone: in which days are counted.
+    """
 
     name: str
     first_day: date
@@ -38,7 +46,15 @@ class PeriodDates:
 
 @dataclass(frozen=True, slots=True)
 class MetricChange:
-    """A figure, what it was in the comparable period before, and the difference."""
+    """A figure, what it was in the comparable period before, and the difference.
+
+    Attributes:
+        value: None where it has no meaning, such as a margin without sales.
+        previous: in the days of compared_with.
+        change: in the same unit, or in points for percent.
+        change_percent: of what it was; None for percent.
+        currency: of money; None otherwise.
+    """
 
     value: Decimal | None
     previous: Decimal | None
@@ -50,7 +66,11 @@ class MetricChange:
 
 @dataclass(frozen=True, slots=True)
 class TargetProgress:
-    """The revenue target of the period's whole months, and how much of it and of its days is done."""
+    """The revenue target of the period's whole months, and how much of it and of its days is done.
+
+    Attributes:
+        reached_percent: revenue in percent of the target.
+    """
 
     revenue_target: Decimal
     reached_percent: Decimal | None
@@ -59,7 +79,11 @@ class TargetProgress:
 
 @dataclass(frozen=True, slots=True)
 class Seller:
-    """A product or category and what it brought."""
+    """A product or category and what it brought.
+
+    Attributes:
+        previous_revenue: in the comparable period before.
+    """
 
     name: str
     revenue: Decimal

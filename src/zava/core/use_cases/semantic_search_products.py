@@ -49,7 +49,7 @@ class SemanticSearchProducts:
         query_description: str,
         *,
         max_rows: int = 20,
-        similarity_threshold: int = 30,
+        similarity_threshold: float = 30,
         category: str | None = None,
         in_stock_only: bool = False,
         max_price: Decimal | None = None,

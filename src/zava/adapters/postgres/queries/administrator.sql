@@ -1,4 +1,4 @@
--- What this database is, and what who asks may do in it and with Zava's roles.
+-- What is this database, and what may who asks do in it and with the roles of Zava?
 SELECT
     current_setting('server_version_num')::integer / 10000 AS version,
     pg_encoding_to_char(this.encoding) AS encoding,

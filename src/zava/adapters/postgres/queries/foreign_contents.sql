@@ -1,4 +1,4 @@
--- What somebody keeps in this database, beside what PostgreSQL and its extensions do. Zava's own is not looked for.
+-- What does somebody keep in this database, beside what PostgreSQL and its extensions do? Zava's own is not looked for.
 WITH extended AS (
     SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
 )

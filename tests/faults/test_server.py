@@ -1,0 +1,86 @@
+"""The server itself is stopped, or killed, while people ask."""
+
+import os
+import signal
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import start_server
+from tests.faults.conftest import LONG, Database, Serve, Served
+from tests.faults.load import LOST, RIGHT, asking
+from tests.faults.proxy import Proxy
+
+# Also for a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
+# What uvicorn gives those who are being answered.
+DRAIN_SECONDS = 10
+
+
+def audited(database: Database, proxy: Proxy, since: datetime) -> int:
+    """How many calls were answered. What the server could not bring to the database, its successor does."""
+    successor = start_server(Path("unused"), **database.settings(proxy.port))
+    spool = database.data_dir.with_name("spool")
+    while any(path.stat().st_size for path in spool.glob("*.spool")):
+        time.sleep(0.1)
+    assert successor.stop(signal.SIGTERM) == 0
+    with database.administrator() as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM audit.calls WHERE tool = 'get_store_performance' AND called_at >= %s", [since]
+        ).fetchone()
+        assert found is not None
+        return int(found[0])
+
+
+def test_a_server_that_is_told_to_stop_answers_whom_it_has_heard(
+    serve: Serve, database: Database, proxy: Proxy
+) -> None:
+    served = serve()
+    since = datetime.now(UTC)
+    with asking(served.url, served.right, each=4, pause=0) as outcomes:
+        time.sleep(2)
+        stopped_at = time.monotonic()
+        assert served.server.stop(signal.SIGTERM) == 0
+        seconds = time.monotonic() - stopped_at
+    assert {one.what for one in outcomes.all} == {RIGHT, LOST}, outcomes.counted()
+    # A call is audited before its answer leaves: so many were accepted.
+    assert audited(database, proxy, since) == sum(one.what == RIGHT for one in outcomes.all)
+    assert seconds < DRAIN_SECONDS
+    print(f"{outcomes.counted()}, stopped after {seconds:.1f} s")
+
+
+def test_a_server_that_is_killed_leaves_nothing_behind(serve: Serve, database: Database) -> None:
+    served = serve()
+    with asking(served.url, served.right) as outcomes:
+        time.sleep(1)
+        os.kill(served.server.process.pid, signal.SIGKILL)
+        time.sleep(0.5)
+    served.server.stop(signal.SIGKILL)
+    assert {one.what for one in outcomes.all} == {RIGHT, LOST}, outcomes.counted()
+    deadline = time.monotonic() + 5
+    while database.connections():
+        assert time.monotonic() < deadline, "PostgreSQL goes on answering nobody"
+        time.sleep(0.1)
+    again = serve()
+    assert again.right == served.right
+
+
+@LONG
+def test_a_server_stops_though_the_database_says_nothing(serve: Serve, proxy: Proxy) -> None:
+    served: Served = serve()
+    with asking(served.url, served.right):
+        time.sleep(1)
+        proxy.freeze()
+        try:
+            time.sleep(1)
+            stopped_at = time.monotonic()
+            assert served.server.stop(signal.SIGTERM) == 0
+            seconds = time.monotonic() - stopped_at
+        finally:
+            proxy.thaw()
+    # Those who are being answered, then each of the two pools, and then what is left of cancelling.
+    assert seconds < 3 * DRAIN_SECONDS
+    print(f"stopped after {seconds:.1f} s")
