@@ -28,11 +28,22 @@ from zava.settings import ComparisonSettings, DatabaseSettings, SandboxSettings,
         # Whole on every machine.
         ("SELECT 1 FROM retail.stores AS store", "SELECT 1 FROM retail.stores AS store"),
         ("SELECT retail.product_card(1)", "SELECT retail.product_card(1)"),
-        ("(SELECT 1 OFFSET 0) OFFSET %(few)s", "(SELECT 1 ) OFFSET %(few)s"),
     ],
 )
 def test_a_question_names_the_stores_whose_rows_it_wants(query: str, sent: str) -> None:
-    assert OnCitus().text_of(query) == sent
+    assert OnCitus().text_of(query, {"stores_of_asking": "{a}"}) == sent
+
+
+@pytest.mark.parametrize(
+    ("stores", "sent"),
+    [
+        ("{}", "(SELECT 1 OFFSET 0) OFFSET %(few)s"),
+        ("{a}", "(SELECT 1 OFFSET 0) OFFSET %(few)s"),
+        ("{a,b}", "(SELECT 1 ) OFFSET %(few)s"),
+    ],
+)
+def test_the_planner_is_let_loose_where_citus_has_to_divide(stores: str, sent: str) -> None:
+    assert OnCitus().text_of("(SELECT 1 OFFSET 0) OFFSET %(few)s", {"stores_of_asking": stores}) == sent
 
 
 def settings(*, sandbox: bool = False, quartiles: bool = False) -> Settings:

@@ -56,14 +56,16 @@ class OnCitus(Opening):
         _principal, _role, stores, *_ = sealed.split("|")
         return exchange, {"stores_of_asking": stores}
 
-    def text_of(self, query: LiteralString) -> LiteralString:
+    def text_of(self, query: LiteralString, further: Mapping[str, object]) -> LiteralString:
         """The query of the principal's own stores, by name.
 
         Row security decides what is there, and Citus does not look into it: without the list it would ask every
         machine. Whose stores lie together on one has the whole question answered by it, whatever the question's form.
-        OFFSET 0 only keeps PostgreSQL's planner from another order, and Citus would not divide such a sub-query.
+        OFFSET 0 only keeps PostgreSQL's planner from another order. Where there are several stores it goes, since Citus
+        would not divide such a sub-query.
         """
-        return TABLE.sub(_own_rows, query.replace("OFFSET 0", ""))
+        has_several = "," in str(further["stores_of_asking"])
+        return TABLE.sub(_own_rows, query.replace("OFFSET 0", "") if has_several else query)
 
 
 def _own_rows(found: re.Match[str]) -> str:

@@ -115,8 +115,8 @@ class Opening(Protocol):
             psycopg.Error: PostgreSQL's refusal.
         """
 
-    def text_of(self, query: LiteralString) -> LiteralString:
-        """The query as it is sent there."""
+    def text_of(self, query: LiteralString, further: Mapping[str, object]) -> LiteralString:
+        """The query as it is sent there, by the parameters that the opening has added."""
 
 
 class OnOneServer(Opening):
@@ -130,7 +130,7 @@ class OnOneServer(Opening):
         exchange.ask(OPEN, {"milliseconds": milliseconds, "token": token})
         return exchange, {}
 
-    def text_of(self, query: LiteralString) -> LiteralString:
+    def text_of(self, query: LiteralString, further: Mapping[str, object]) -> LiteralString:  # noqa: ARG002
         return query
 
 
@@ -264,7 +264,7 @@ class PrincipalSessions:
         exchange, further = await self._opening.open(connection, token, self._milliseconds)
         parameters = {**parameters, **further}
         for question in questions:
-            exchange.ask(self._opening.text_of(question.sql), parameters, keep=question.keep)
+            exchange.ask(self._opening.text_of(question.sql, further), parameters, keep=question.keep)
         exchange.ask("ROLLBACK", {})
         answers = (await exchange.send())[-len(questions) - 1 : -1]
         return Answers(
