@@ -60,6 +60,7 @@ from tests.contract.test_products import (  # noqa: F401
 )
 from tests.contract.test_tenancy import as_administrator, as_app, scalars, store_ids, token
 from tests.tiny_shop import PersonRow, identify
+from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.citus import DISTRIBUTED, OnCitus
 from zava.adapters.postgres.imports import PostgresImportRepository
 from zava.adapters.postgres.inspection import DatabaseInspection, UnfitError
@@ -72,6 +73,7 @@ from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory
+from zava.commands.database import Database
 from zava.core.errors import SetupError
 from zava.core.model import Customer
 
@@ -273,6 +275,12 @@ async def test_the_server_must_know_that_it_asks_a_cluster(shop: TestDatabase, t
 def test_nothing_is_imported_into_a_cluster(shop: TestDatabase) -> None:
     with as_administrator(shop) as connection, pytest.raises(SetupError, match="distributed by Citus"):
         PostgresImportRepository.open(connection, postponed=lambda _: contextmanager(lambda: iter([None]))())
+
+
+def test_the_sample_shop_does_not_live_on_a_cluster(shop: TestDatabase, tmp_path: Path) -> None:
+    database = Database(DatabaseAccess(shop.app_dsn, tmp_path), shop.admin_dsn)
+    with pytest.raises(SetupError, match="distributed by Citus"):
+        database.seed(scale=0)
 
 
 def test_what_triggers_noted_is_noted_by_functions(shop: TestDatabase) -> None:
