@@ -74,12 +74,13 @@ async def compare(shop: Shop, measured: Measured, servers: Sequence[Server], wan
         measured.sizes[workload.name] = {name: size for name, size in checked.items() if size}
         measured.left_out += [f"{name} in {workload.name}" for name, size in checked.items() if size is None]
         asked = [raw, *(server for server in others if checked[server.name])]
-        for concurrency in [1] if workload.slow else wanted.concurrency:
+        concurrencies = [1] if workload.slow else wanted.concurrency
+        for concurrency in concurrencies:
             cells: dict[str, list[Cell]] = {server.name: [] for server in asked}
             measured.rounds[workload.name, concurrency] = cells
             slow = any(
                 one[0].load.milliseconds[0] > SLOW_MILLISECONDS
-                for one in measured.rounds[workload.name, wanted.concurrency[0]].values()
+                for one in measured.rounds[workload.name, concurrencies[0]].values()
                 if one
             )
             for _ in range(1 if slow and concurrency > 1 else wanted.rounds):

@@ -3,7 +3,7 @@
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -50,9 +50,11 @@ from zava.core.model import (
     ResultColumn,
     Risk,
     Sales,
+    ShopVersion,
     SimilarProduct,
     Slice,
     SliceSales,
+    Snapshot,
     StockAtRisk,
     StockPosition,
     Store,
@@ -79,6 +81,7 @@ from zava.core.ports import (
     SalesRepository,
     Sandbox,
     SchemaCatalog,
+    ShopVersions,
     StoreDirectory,
 )
 
@@ -951,3 +954,32 @@ class FakePrincipalDirectory(PrincipalDirectory):
         if self.failure:
             raise self.failure
         return known.get(name)
+
+
+@dataclass
+class FakeShopVersions(ShopVersions):
+    """A shop whose versions a test sets. Rights are by principal_id."""
+
+    version: ShopVersion = field(default_factory=lambda: ShopVersion("1", "1", "America/Los_Angeles"))
+    rights: dict[UUID, str] = field(
+        default_factory=lambda: {person.principal.principal_id: person.name for person in tiny_shop.PEOPLE}
+    )
+    as_of: datetime = datetime(2026, 4, 1, 19, tzinfo=UTC)
+    error: Exception | None = None
+    before_telling: Callable[[], object] = lambda: None
+    asked_for_rights: int = 0
+
+    async def latest(self) -> ShopVersion:
+        self.before_telling()
+        if self.error:
+            raise self.error
+        return self.version
+
+    async def seen_by(self, principal: Principal) -> Snapshot:
+        self.asked_for_rights += 1
+        return Snapshot(
+            self.version.data_version,
+            self.version.policy_version,
+            self.rights[principal.principal_id],
+            self.as_of,
+        )

@@ -25,10 +25,11 @@ from zava.adapters.mcp.csv_files import CsvFiles
 from zava.adapters.mcp.direct_calls import DirectTools
 from zava.adapters.mcp.identity import AuthorizationServer, DirectoryCallers, KnownTokens
 from zava.adapters.mcp.json_web_tokens import JsonWebTokens, TokenRules
-from zava.adapters.mcp.pipeline import Audit, Pipeline, ToolSpec, unaudited
+from zava.adapters.mcp.pipeline import Audit, Pipeline, ToolSpec, unaudited, unremembered
 from zava.adapters.mcp.prompts import prompt_specs
 from zava.adapters.mcp.questions import SignedQuestions
 from zava.adapters.mcp.recent_principals import RecentPrincipals
+from zava.adapters.mcp.remembered import RememberedAnswers
 from zava.adapters.mcp.resources import RetailResources
 from zava.adapters.mcp.server import NAME, build_server
 from zava.adapters.mcp.server_spans import ServerSpans
@@ -53,9 +54,12 @@ from zava.adapters.postgres.sales import PostgresSalesRepository
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import OnOneServer, Opening, PrincipalSessions
+from zava.adapters.postgres.shop_versions import PostgresShopVersions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory, SeenStores
 from zava.adapters.telemetry.telemetry import Telemetry
 from zava.adapters.web.health import DEGRADED, HEALTHY, UNHEALTHY, Check
+from zava.core.answer_cache import AnswerCache, KeptAnswers, server_of
+from zava.core.errors import SetupError
 from zava.core.fairness import Fairness, Rate, Requests, Work
 from zava.core.model import MOST_FILE_ROWS, EmbeddingModel, Principal
 from zava.core.performance import PerformanceMonitor
@@ -74,6 +78,7 @@ from zava.core.use_cases.semantic_search_products import SemanticSearchProducts
 from zava.settings import EmbeddingSettings, SandboxSettings, Settings, listed
 
 if TYPE_CHECKING:
+    from zava.adapters.cache.redis import RedisCache
     from zava.adapters.embeddings.openai import OpenAIEmbeddings
 
 VERSION = version("zava")
@@ -90,6 +95,9 @@ SANDBOX_ATTEMPTS = 2
 
 # Where more of the room for audited calls is taken, they have waited for long.
 AUDIT_BACKLOG = 0.5
+
+# Those of ten thousand principals.
+MOST_RIGHTS_BYTES = 4 * 2**20
 
 # After so many times psycopg has a query parsed for good. Through a pooler the next one may go to another connection.
 PREPARE_THRESHOLD: Mapping[str, int | None] = {"none": 5, "transaction": None}
@@ -259,6 +267,32 @@ def _opening(citus: bool) -> Opening:  # noqa: FBT001
 
 def _offered(citus: bool, tools: RetailTools) -> tuple[ToolSpec[Any], ...]:  # noqa: FBT001
     return tuple(spec for spec in tools.specs() if not (citus and spec.name in NOT_ON_CITUS))
+
+
+def _kept_answers(settings: Settings, providers: Sequence[EmbeddingProvider]) -> KeptAnswers:
+    # Those by which the same question may have another answer.
+    groups = (settings.search, settings.comparison, settings.sandbox)
+    models = (provider.model for provider in providers)
+    server = server_of(VERSION, models, (group.model_dump_json() for group in groups))
+    return KeptAnswers(server, settings.cache.seconds, free_sql=settings.cache.free_sql)
+
+
+def _kept(settings: Settings, key: ContextKey) -> "InMemoryCache | RedisCache":
+    """What keeps the answers: this process, or Redis for several."""
+    cache = settings.cache
+    if cache.url is None:
+        return InMemoryCache(cache.max_bytes)
+    try:
+        from zava.adapters.cache.redis import RedisCache, RedisServer  # noqa: PLC0415 - of an extra
+    except ModuleNotFoundError as error:
+        raise SetupError(f"ZAVA_CACHE__URL needs {error.name}, which is not installed: install zava[redis]") from error
+    password = cache.password.get_secret_value() if cache.password else None
+    server = RedisServer(cache.url, cache.username, password, str(cache.ca_file) if cache.ca_file else None)
+    return RedisCache(server.connect(), key.derive("kept answers"))
+
+
+def _memory(settings: Settings) -> str:
+    return "kept" if settings.cache.enabled else "none"
 
 
 def _state(inspect: Callable[[], Awaitable[None]], otherwise: str) -> Check:
@@ -509,6 +543,19 @@ class Container(containers.DeclarativeContainer):
     )
     completions = providers.Singleton(RetailCompletions, directory, products, catalog)
 
+    shop_versions = providers.Singleton(
+        PostgresShopVersions, access.provided.dsn, sessions, settings.provided.database.application_name
+    )
+    kept_answers = providers.Singleton(_kept, settings, key)
+    answer_cache = providers.Singleton(
+        AnswerCache,
+        telemetry.provided.cache.call(kept_answers, "answers"),
+        rights=providers.Singleton(InMemoryCache, MOST_RIGHTS_BYTES),
+        versions=shop_versions,
+        policy=providers.Callable(_kept_answers, settings, embedding_providers),
+        now=now,
+    )
+
     requests = providers.Singleton(_requests, settings)
     fairness = providers.Singleton(_fairness, settings)
     pipeline = providers.Singleton(
@@ -520,6 +567,11 @@ class Container(containers.DeclarativeContainer):
         cover=providers.Object(coverage),
         fairness=fairness,
         within=telemetry.provided.within,
+        remember=providers.Selector(
+            providers.Callable(_memory, settings),
+            kept=providers.Singleton(RememberedAnswers, answer_cache),
+            none=providers.Object(unremembered),
+        ),
         audit=providers.Callable(_audit, access, audit_trail),
         observers=call_observers,
     )

@@ -1,8 +1,10 @@
 """Everything an operator can turn, in one frozen object that is read from the environment once."""
 
+import re
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -38,6 +40,17 @@ def _without_secrets(url: HttpUrl) -> HttpUrl:
     # The addresses of requests are logged.
     if url.username or url.password or url.query or url.fragment:
         raise ValueError("must hold no user, password, query or fragment; the key belongs in ZAVA_EMBEDDING__API_KEY")
+    return url
+
+
+def _redis_without_secrets(url: str) -> str:
+    parts = urlsplit(url)
+    _ = parts.port  # one that is none raises
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname or not re.fullmatch(r"/?|/\d+", parts.path):
+        raise ValueError("must be redis://host:port/number, or rediss:// for TLS")
+    # It is logged; and a query could switch the verification of certificates off.
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must hold no user, password, query or fragment; see ZAVA_CACHE__PASSWORD")
     return url
 
 
@@ -150,7 +163,7 @@ class DatabaseSettings(BaseModel):
         bool,
         Field(
             description="Whether the database is a Citus cluster that `zava db migrate` has distributed. It needs "
-            "`ZAVA_SANDBOX__ENABLED=false` and `ZAVA_COMPARISON__QUARTILES=false`."
+            "`ZAVA_SANDBOX__ENABLED=false`, `ZAVA_COMPARISON__QUARTILES=false` and `ZAVA_CACHE__ENABLED=false`."
         ),
     ] = False
     pool_min_size: Annotated[int, Field(ge=0, description="Connections kept open.")] = 2
@@ -454,6 +467,32 @@ class ComparisonSettings(BaseModel):
     ] = 5
 
 
+class CacheSettings(BaseModel):
+    """ZAVA_CACHE__…: answers that are given again for as long as they are true."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: Annotated[bool, Field(description="Whether answers are kept.")] = True
+    seconds: Annotated[Seconds, Field(description="Seconds for which an answer is kept at most.")] = 300
+    max_bytes: Annotated[
+        int, Field(ge=1_000_000, description="Bytes of the answers that a server process keeps in its memory.")
+    ] = 33_554_432
+    free_sql: Annotated[bool, Field(description="Whether answers of callers' own SQL are kept too.")] = False
+    url: Annotated[
+        str | None,
+        AfterValidator(_redis_without_secrets),
+        Field(
+            description="Redis or Valkey, which keeps the answers of several servers in place of their memory: "
+            "redis://host:port/number, or rediss:// for TLS."
+        ),
+    ] = None
+    username: Annotated[str | None, Field(description="Who asks Redis.")] = None
+    password: Annotated[SecretStr | None, Field(description="The password of who asks Redis.")] = None
+    ca_file: Annotated[
+        Path | None, Field(description="Certificates, in PEM, of who has signed that of Redis, if the system has none.")
+    ] = None
+
+
 class HttpSettings(BaseModel):
     """ZAVA_HTTP__…: where MCP clients connect."""
 
@@ -679,6 +718,7 @@ class Settings(BaseSettings):
     embedding: EmbeddingSettings = EmbeddingSettings()
     search: SearchSettings = SearchSettings()
     comparison: ComparisonSettings = ComparisonSettings()
+    cache: CacheSettings = CacheSettings()
     http: HttpSettings = HttpSettings()
     auth: AuthSettings = AuthSettings()
     log: LogSettings = LogSettings()
@@ -702,5 +742,10 @@ class Settings(BaseSettings):
             raise ValueError(
                 "ZAVA_DATABASE__CITUS needs ZAVA_COMPARISON__QUARTILES=false: "
                 "Citus cannot compare a store with those that its principal does not see"
+            )
+        if self.database.citus and self.cache.enabled:
+            raise ValueError(
+                "ZAVA_DATABASE__CITUS needs ZAVA_CACHE__ENABLED=false: "
+                "distributed tables have no triggers to say when an answer is no longer true"
             )
         return self

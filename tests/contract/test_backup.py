@@ -232,6 +232,8 @@ async def test_what_is_restored_into_a_new_server_is_what_was_backed_up(route: R
         superuser = postgres.dsn(database="restored")
         with psycopg.connect(superuser, autocommit=True) as connection:
             restored = checksums(connection)
+            # Restoring leaves marks of its own.
+            del rows["access.changes"], restored["access.changes"]
             if route.source != route.target:  # pgvector is there now, and what needs it
                 restored = {table: restored[table] for table in rows}
                 restored["access.migrations"] = rows["access.migrations"]

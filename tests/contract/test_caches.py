@@ -2,21 +2,37 @@
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
 
+from tests.redis_server import PASSWORD, TestRedis, running_redis
 from zava.adapters.cache.memory import InMemoryCache
+from zava.adapters.cache.redis import RedisCache, RedisServer
 from zava.core.errors import UnavailableError
 from zava.core.ports import Cache
 
-CACHES: dict[str, Callable[[], Cache]] = {"memory": InMemoryCache}
+SECRET = bytes(32)
 
 
-@pytest.fixture(params=CACHES)
-def cache(request: pytest.FixtureRequest) -> Cache:
-    return CACHES[request.param]()
+@pytest.fixture(scope="module")
+def redis() -> Iterator[TestRedis]:
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def cache(request: pytest.FixtureRequest) -> AsyncIterator[Cache]:
+    if request.param == "memory":
+        yield InMemoryCache()
+        return
+    server = request.getfixturevalue("redis")
+    with server.client() as client:
+        client.flushall()
+    shared = RedisCache(RedisServer(server.url, password=PASSWORD).connect(), SECRET)
+    yield shared
+    await shared.close()
 
 
 @dataclass

@@ -260,7 +260,7 @@ async def test_a_schema_that_is_too_old_for_the_server_is_refused(
         "UPDATE access.migrations SET series = 'vector', version = version + 900"
         " WHERE series = 'migrations' AND version > 2",
     )
-    with pytest.raises(UnfitError, match=r"schema is at version 2 and this server needs 13; run `zava db migrate`"):
+    with pytest.raises(UnfitError, match=r"schema is at version 2 and this server needs 17; run `zava db migrate`"):
         await inspection.schema_version()
     change(
         tiny_copy,

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.citus import OnCitus
 from zava.container import new_container
-from zava.settings import ComparisonSettings, DatabaseSettings, SandboxSettings, Settings
+from zava.settings import CacheSettings, ComparisonSettings, DatabaseSettings, SandboxSettings, Settings
 
 
 @pytest.mark.parametrize(
@@ -46,19 +46,22 @@ def test_the_planner_is_let_loose_where_citus_has_to_divide(stores: str, sent: s
     assert OnCitus().text_of("(SELECT 1 OFFSET 0) OFFSET %(few)s", {"stores_of_asking": stores}) == sent
 
 
-def settings(*, sandbox: bool = False, quartiles: bool = False) -> Settings:
+def settings(*, sandbox: bool = False, quartiles: bool = False, cache: bool = False) -> Settings:
     return Settings(
         database=DatabaseSettings(citus=True),
         sandbox=SandboxSettings(enabled=sandbox),
         comparison=ComparisonSettings(quartiles=quartiles),
+        cache=CacheSettings(enabled=cache),
     )
 
 
-def test_free_sql_and_quartiles_are_refused_on_a_cluster_with_a_reason() -> None:
+def test_what_cannot_be_right_there_is_refused_on_a_cluster_with_a_reason() -> None:
     with pytest.raises(ValidationError, match=r"needs ZAVA_SANDBOX__ENABLED=false: .* end a Citus coordinator"):
         settings(sandbox=True)
     with pytest.raises(ValidationError, match=r"needs ZAVA_COMPARISON__QUARTILES=false: .* cannot compare"):
         settings(quartiles=True)
+    with pytest.raises(ValidationError, match=r"needs ZAVA_CACHE__ENABLED=false: .* no longer true"):
+        settings(cache=True)
 
 
 def test_a_cluster_offers_what_it_can_answer(tmp_path: Path) -> None:

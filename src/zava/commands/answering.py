@@ -22,6 +22,7 @@ from zava.adapters.telemetry.setup import open_telemetry
 from zava.adapters.telemetry.telemetry import DatabaseServer, Telemetry
 from zava.adapters.web.health import health_routes
 from zava.adapters.web.welcome import welcome_routes
+from zava.commands.answer_cache import keep_looking
 from zava.commands.audit import auditing
 from zava.commands.clients import program
 from zava.commands.database import Database
@@ -161,6 +162,10 @@ async def _ready(container: Container, database: Database, *, first: bool = True
             interval = container.settings().database.rollup_interval
             task = asyncio.create_task(keep_rolled_up(SalesRollup(writer_dsn), interval, telemetry.rolled_up))
             stack.push_async_callback(_stop, task)
+        if container.settings().cache.enabled:
+            stack.push_async_callback(container.shop_versions().close)
+            stack.push_async_callback(container.kept_answers().close)
+            stack.push_async_callback(_stop, asyncio.create_task(keep_looking(container.answer_cache())))
         logger.info("MCP server startup complete")
         yield
     logger.info("MCP server shutdown complete")

@@ -620,3 +620,35 @@ class KnownPrincipal:
 
     principal: Principal
     scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ShopVersion:
+    """A state of the shop. Equal versions are of equal states.
+
+    Attributes:
+        data_version: of all that answers are made of; None where it cannot be told.
+        policy_version: of who may see what of it; None where it cannot be told.
+        time_zone: in which the business counts its days.
+    """
+
+    data_version: str | None
+    policy_version: str | None
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one transaction sees.
+
+    Attributes:
+        data_version: as of ShopVersion.
+        policy_version: as of ShopVersion.
+        rights: the same for all who have the same role, stores and grants.
+        as_of: the moment up to which everything is counted.
+    """
+
+    data_version: str | None
+    policy_version: str | None
+    rights: str
+    as_of: datetime

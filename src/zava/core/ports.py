@@ -29,7 +29,9 @@ from zava.core.model import (
     ProductContent,
     ProductFilter,
     ProductMatch,
+    ShopVersion,
     SimilarProduct,
+    Snapshot,
     Table,
     TableSchema,
     TrendingProduct,
@@ -337,6 +339,26 @@ class Cache(Protocol):
             key: holds everything that can change the value.
             compute: works it out.
             ttl: seconds for which a new value is kept; None for as long as the cache keeps others.
+        """
+        ...
+
+
+class ShopVersions(Protocol):
+    """Is the shop still as it was?"""
+
+    async def latest(self) -> ShopVersion:
+        """The state of the shop, as the primary has it now.
+
+        Raises:
+            UnavailableError: there is no primary to tell.
+        """
+        ...
+
+    async def seen_by(self, principal: Principal) -> Snapshot:
+        """What this principal sees now.
+
+        Raises:
+            AuthorizationError: nobody active goes by this principal.
         """
         ...
 

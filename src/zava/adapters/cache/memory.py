@@ -60,6 +60,9 @@ class InMemoryCache(Cache):
                 computation.task.cancel()
         return computation.task.result()
 
+    async def close(self) -> None:
+        """There is nothing to leave."""
+
     def _start(self, key: str, compute: Callable[[], Awaitable[bytes]], ttl: float) -> _Computation:
         async def compute_and_keep() -> bytes:
             value = await compute()

@@ -1,6 +1,7 @@
 """What an answer is about: whose stores, and how many rows. For those who keep books."""
 
 from zava.adapters.mcp.csv_files import CsvFile
+from zava.adapters.mcp.pipeline import Remembered
 from zava.adapters.mcp.resources import Definitions
 from zava.adapters.mcp.tools import CurrentDate
 from zava.core.observations import Coverage
@@ -15,7 +16,12 @@ from zava.core.use_cases.semantic_search_products import ProductSearchResult
 
 
 def coverage(result: object) -> Coverage:
-    """The stores and rows of a tool's result. What is not listed here tells of all that the principal sees."""
+    """The stores and rows of a tool's result."""
+    return result.coverage if isinstance(result, Remembered) else _coverage(result)
+
+
+def _coverage(result: object) -> Coverage:
+    """What is not listed here tells of all that the principal sees."""
     match result:
         case SalesAnalysis() | QueryAnswer():
             covered = Coverage(result.stores, result.row_count)

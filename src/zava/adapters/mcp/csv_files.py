@@ -11,7 +11,7 @@ from typing import Any
 
 from fastmcp.resources import Resource, ResourceContent, ResourceResult
 
-from zava.adapters.mcp.pipeline import Link, ToolSpec
+from zava.adapters.mcp.pipeline import Link, Remembered, ToolSpec
 from zava.adapters.mcp.questions import REFUSAL, Arguments, SignedQuestions
 from zava.adapters.mcp.refusals import answer_or_refuse
 from zava.adapters.mcp.resources import PipelineResource, PipelineTemplate
@@ -53,6 +53,16 @@ class Table:
         return cls([column.name for column in result.columns], result.rows, cut=getattr(result, "cut", False))
 
 
+def is_table(tool: str, result: Any) -> bool:  # noqa: ANN401 - of any tool
+    """Whether this answer is a table, and more than a row of one."""
+    if isinstance(result, Remembered):
+        return result.is_table
+    if tool not in TABULAR:
+        return False
+    table = Table.of(result)
+    return len(table.rows) >= LEAST_ROWS or table.cut
+
+
 @dataclass(frozen=True, slots=True)
 class CsvFile:
     """An answer as CSV; note says so when rows are missing."""
@@ -76,10 +86,7 @@ class CsvFiles:
 
     def link(self, principal: Principal, tool: str, arguments: Arguments, result: Any) -> Link | None:  # noqa: ANN401
         """Where this answer is to be had as a file; None for an answer that is no table, or hardly one."""
-        if tool not in TABULAR:
-            return None
-        table = Table.of(result)
-        if len(table.rows) < LEAST_ROWS and not table.cut:
+        if not is_table(tool, result):
             return None
         asked = {name: value for name, value in arguments.items() if name not in TABULAR[tool]}
         token = self.questions.sign(principal, tool, asked)

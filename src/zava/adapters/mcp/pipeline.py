@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar, get_type_hints
 
 import pydantic
@@ -82,6 +83,21 @@ class Failure:
     def error(self) -> dict[str, str | int]:
         """The same for programs, without the words."""
         return {"code": self.code, "retryable": self.retryable, **self.details}
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A result that was found for an earlier call, ready to go out.
+
+    Attributes:
+        structured: as programs read it.
+        coverage: what it is about.
+        is_table: whether there is more of it in a file.
+    """
+
+    structured: Json
+    coverage: Coverage
+    is_table: bool
 
 
 # Nobody reads it.
@@ -192,12 +208,22 @@ class ToolSpec(Generic[Result]):
 
 
 Audit: TypeAlias = Callable[[Call], Awaitable[None]]
+WorkOut: TypeAlias = Callable[[], Awaitable[Answer[Any]]]
+# The answer to a call that was admitted, with checked arguments: worked out, or remembered.
+Remember: TypeAlias = Callable[[Caller, ToolSpec[Any], Mapping[str, Any], WorkOut], Awaitable[Answer[Any]]]
 # Where there is nobody to be fair to.
 UNBOUNDED = Fairness(Rate(math.inf, 1), {})
 
 
 async def unaudited(_: Call) -> None:
     """Nothing is written down."""
+
+
+async def unremembered(
+    _caller: Caller, _spec: ToolSpec[Any], _arguments: Mapping[str, Any], work_out: WorkOut
+) -> Answer[Any]:
+    """Every answer is worked out anew."""
+    return await work_out()
 
 
 class Pipeline:
@@ -215,6 +241,7 @@ class Pipeline:
         cover: Callable[[Any], Coverage] = lambda _: Coverage(),
         within: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext(),
         fairness: Fairness = UNBOUNDED,
+        remember: Remember = unremembered,
         audit: Audit = unaudited,
         observers: Sequence[CallObserver] = (),
     ) -> None:
@@ -230,6 +257,7 @@ class Pipeline:
             cover: what a result is about.
             within: what surrounds the work for the tool of this name.
             fairness: what the calls of a principal may take.
+            remember: answers again what was answered before, or has it worked out.
             audit: writes down what happened; when it raises a ZavaError, there is no answer.
             observers: are told what happened, in the end.
         """
@@ -242,6 +270,7 @@ class Pipeline:
         self._cover = cover
         self._within = within
         self._fairness = fairness
+        self._remember = remember
         self._audit = audit
         self._observers = observers
 
@@ -272,7 +301,7 @@ class Pipeline:
             self._fairness.rate.take(principal)
             checked = spec.check(arguments)
             check_scope(caller, spec.name, spec.scope_of(principal, checked))
-            answer = await self._in_time(spec, principal, checked)
+            answer = await self._in_time(spec, caller, checked)
             link = self._link(principal, spec.name, arguments, answer.result)
             return replace(answer, link=link) if link else answer
         except asyncio.CancelledError:
@@ -327,13 +356,14 @@ class Pipeline:
             observe(call)
         return outcome
 
-    async def _in_time(self, spec: ToolSpec[Any], principal: Principal, arguments: Mapping[str, Any]) -> Answer[Any]:
+    async def _in_time(self, spec: ToolSpec[Any], caller: Caller, arguments: Mapping[str, Any]) -> Answer[Any]:
         """The backstop of every call. A TimeoutError of the tool's own is a fault like any other."""
         limit = asyncio.timeout(self._timeout)
         try:
             async with limit:
                 with cancelled_on_disconnect(), reported(self._report, self._report_every), self._within(spec.name):
-                    return await spec.answer(principal, arguments, self._fairness)
+                    work_out = partial(spec.answer, caller.principal, arguments, self._fairness)
+                    return await self._remember(caller, spec, arguments, work_out)
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -372,4 +402,4 @@ def _reference() -> str:
 
 def structured(answer: Answer[Any]) -> Json:
     """The structured content of an answer."""
-    return to_json(answer.result)
+    return answer.result.structured if isinstance(answer.result, Remembered) else to_json(answer.result)

@@ -15,7 +15,7 @@ from zava.core.errors import SetupError
 from zava.core.model import EmbeddingModel
 
 # The schema this server needs at least: the highest migration that its queries rely on.
-OLDEST_SCHEMA = 13
+OLDEST_SCHEMA = 17
 
 SCHEMA_VERSION = load("schema_version")
 WEAKNESSES = load("weaknesses")

@@ -18,10 +18,12 @@ from zava.adapters.postgres.running_queries import marked, new_mark, shown
 from zava.adapters.postgres.sandbox_errors import PREFIX, SUFFIX, cancelled, explain
 from zava.adapters.postgres.sandbox_rows import read_rows
 from zava.adapters.postgres.sessions import BEGIN, PrincipalSessions
+from zava.adapters.postgres.sql import load
 from zava.adapters.postgres.within import within
 from zava.core.errors import BusyError, QueryRefusedError
-from zava.core.model import MOST_FILE_ROWS, Principal, ResultColumn, Table
+from zava.core.model import MOST_FILE_ROWS, Principal, ResultColumn, Snapshot, Table
 from zava.core.ports import Sandbox, SchemaCatalog
+from zava.core.readings import reading_under_way
 from zava.core.threads import in_thread
 
 # As the runner sees names, so that the columns described are the columns sent.
@@ -43,6 +45,8 @@ OPEN = """
             END
         )
 """
+# What this transaction sees, for who keeps the answer.
+SEEN = f"SELECT row_to_json(seen) FROM ({load('snapshot')}) AS seen"  # noqa: S608 - a query of our own
 NAME = "execute_sales_query"
 LONGEST_NAME = 63
 MOST_COLUMNS = 200
@@ -159,6 +163,9 @@ class PostgresSandbox(Sandbox):
             SEARCH_PATH,
             token,
         )
+        reading = reading_under_way.get()
+        if reading:
+            exchange.execute(SEEN)
         # Names and types come from here, of an empty answer too.
         exchange.describe(f"{PREFIX}{statement}{SUFFIX}")
         limits = self._limits
@@ -170,7 +177,7 @@ class PostgresSandbox(Sandbox):
         started = time.monotonic()
         try:
             # For what PostgreSQL does not stop by itself.
-            _begin, opened, _parse, described, answered, *_ = await within(
+            _begin, opened, *seen, _parse, described, answered, _rollback = await within(
                 self._limits.seconds + GRACE_SECONDS, exchange.send()
             )
         except (TimeoutError, psycopg.errors.QueryCanceled) as error:
@@ -178,6 +185,8 @@ class PostgresSandbox(Sandbox):
         finally:
             if connection.closed:
                 self._given_up.setdefault(principal.principal_id, []).append(mark)
+        if reading:
+            reading.snapshots += map(_snapshot, seen)
         return opened, described, answered
 
 
@@ -190,6 +199,11 @@ async def _table(opened: PGresult, described: PGresult, answered: PGresult, *, f
     except RecursionError:
         raise QueryRefusedError("size", "A value of the answer is nested too deeply. Ask for its parts.") from None
     return Table(columns, rows, truncated, tuple(sorted(about["stores"])), datetime.fromisoformat(about["as_of"]))
+
+
+def _snapshot(seen: PGresult) -> Snapshot:
+    told = json.loads(last_value(seen))
+    return Snapshot(**told | {"as_of": datetime.fromisoformat(told["as_of"])})
 
 
 def _columns(described: PGresult, vector: int) -> tuple[ResultColumn, ...]:

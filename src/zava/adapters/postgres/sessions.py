@@ -31,8 +31,9 @@ from zava.adapters.postgres.observed import observed
 from zava.adapters.postgres.sql import load
 from zava.adapters.postgres.within import within
 from zava.core.errors import BusyError, UnavailableError
-from zava.core.model import Principal
+from zava.core.model import Principal, Snapshot
 from zava.core.observations import QueryObserver
+from zava.core.readings import reading_under_way
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +84,9 @@ class Question(Generic[Row]):
         return cls(name, load(name), row)
 
 
+SNAPSHOT = Question.load("snapshot", Snapshot)
+
+
 class Answers:
     """The rows of each question that was asked together."""
 
@@ -91,11 +95,6 @@ class Answers:
 
     def __getitem__(self, question: Question[Row]) -> list[Row]:
         return cast("list[Row]", self._rows[question])
-
-    @property
-    def count(self) -> int:
-        """All rows of them."""
-        return sum(map(len, self._rows.values()))
 
 
 class Opening(Protocol):
@@ -180,15 +179,19 @@ class PrincipalSessions:
         queries = tuple(question.sql for question in questions)
         try:
             with observed(self.observers, principal, name, queries, parameters) as found:
+                reading = reading_under_way.get()
+                asked = (*questions, SNAPSHOT) if reading else questions
 
                 async def once(connection: psycopg.AsyncConnection[Any], token: str) -> Answers:
-                    return await self._in_time(self._ask_once(connection, token, parameters, questions))
+                    return await self._in_time(self._ask_once(connection, token, parameters, asked))
 
                 try:
                     answers = await self.converse(principal, once)
                 except SCHEMA_CHANGED:
                     answers = await self.converse(principal, once)
-                found.rows = answers.count
+                if reading:
+                    reading.snapshots += answers[SNAPSHOT]
+                found.rows = sum(len(answers[question]) for question in questions)
                 return answers
         except psycopg.Error as error:
             raise translate(error) from error

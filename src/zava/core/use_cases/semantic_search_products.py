@@ -9,6 +9,7 @@ from zava.core.checks import check_range, check_text
 from zava.core.errors import EmbeddingError
 from zava.core.model import Meaning, Principal, ProductFilter, ProductMatch
 from zava.core.ports import EmbeddingProvider, ProductRepository
+from zava.core.readings import make_do
 from zava.core.spelling import alike, corrected, strange_words
 
 LONGEST_DESCRIPTION = 1_000
@@ -107,6 +108,7 @@ class SemanticSearchProducts:
             try:
                 (embedding,) = await provider.embed([text])
             except EmbeddingError as error:
+                make_do()
                 reason = error.message
             else:
                 return Meaning(provider.model, embedding), MEANING_AND_WORDS
