@@ -39,6 +39,7 @@ from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.audit_chain import AuditKey
 from zava.adapters.postgres.audit_spool import AuditSpool
 from zava.adapters.postgres.audit_trail import PostgresAuditTrail
+from zava.adapters.postgres.citus import OnCitus
 from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.inspection import DatabaseInspection, UnfitError
 from zava.adapters.postgres.inventory import PostgresInventoryRepository
@@ -52,7 +53,7 @@ from zava.adapters.postgres.replicas import ReadHosts
 from zava.adapters.postgres.sales import PostgresSalesRepository
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
-from zava.adapters.postgres.sessions import PrincipalSessions
+from zava.adapters.postgres.sessions import OnOneServer, Opening, PrincipalSessions
 from zava.adapters.postgres.shop_versions import PostgresShopVersions
 from zava.adapters.postgres.store_directory import PostgresStoreDirectory, SeenStores
 from zava.adapters.telemetry.telemetry import Telemetry
@@ -82,6 +83,9 @@ if TYPE_CHECKING:
 
 VERSION = version("zava")
 MCP_PATH = "/mcp"
+
+# Each product that they find is joined with what stores have of it, in an order that ends a Citus coordinator.
+NOT_ON_CITUS = ("semantic_search_products", "find_related_products")
 
 # A call may wait for a connection and for its statement; what takes longer than both has gone wrong.
 MARGIN_SECONDS = 5
@@ -257,6 +261,14 @@ def _if_enabled(enabled: bool, query: ExecuteSalesQuery) -> ExecuteSalesQuery | 
     return query if enabled else None
 
 
+def _opening(citus: bool) -> Opening:  # noqa: FBT001
+    return OnCitus() if citus else OnOneServer()
+
+
+def _offered(citus: bool, tools: RetailTools) -> tuple[ToolSpec[Any], ...]:  # noqa: FBT001
+    return tuple(spec for spec in tools.specs() if not (citus and spec.name in NOT_ON_CITUS))
+
+
 def _kept_answers(settings: Settings, providers: Sequence[EmbeddingProvider]) -> KeptAnswers:
     # Those by which the same question may have another answer.
     groups = (settings.search, settings.comparison, settings.sandbox)
@@ -388,11 +400,12 @@ class Container(containers.DeclarativeContainer):
         statement_timeout=settings.provided.database.statement_timeout,
         attempts=settings.provided.database.attempts,
         observers=query_observers,
+        opening=providers.Callable(_opening, settings.provided.database.citus),
     )
     sandbox_sessions = providers.Singleton(
         PrincipalSessions, sandbox_pool, key.provider, attempts=SANDBOX_ATTEMPTS, observers=query_observers
     )
-    inspection = providers.Singleton(DatabaseInspection, pool, VERSION)
+    inspection = providers.Singleton(DatabaseInspection, pool, VERSION, settings.provided.database.citus)
 
     principal_directory = providers.Singleton(PostgresPrincipalDirectory, sessions, settings.provided.auth.issuer)
     identity = providers.Selector(
@@ -563,7 +576,7 @@ class Container(containers.DeclarativeContainer):
         observers=call_observers,
     )
     prompts = providers.Callable(prompt_specs)
-    tool_specs = providers.Singleton(RetailTools.specs, tools)
+    tool_specs = providers.Singleton(_offered, settings.provided.database.citus, tools)
     direct_tools = providers.Singleton(
         DirectTools,
         tool_specs,

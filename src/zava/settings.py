@@ -159,6 +159,13 @@ class DatabaseSettings(BaseModel):
             "any mode of its."
         ),
     ] = "none"
+    citus: Annotated[
+        bool,
+        Field(
+            description="Whether the database is a Citus cluster that `zava db migrate` has distributed. It needs "
+            "`ZAVA_SANDBOX__ENABLED=false`, `ZAVA_COMPARISON__QUARTILES=false` and `ZAVA_CACHE__ENABLED=false`."
+        ),
+    ] = False
     pool_min_size: Annotated[int, Field(ge=0, description="Connections kept open.")] = 2
     pool_max_size: Annotated[PositiveInt, Field(description="Connections at most.")] = 10
     max_connections: Annotated[
@@ -723,3 +730,22 @@ class Settings(BaseSettings):
             "needs it; over HTTP each request brings its own."
         ),
     ] = None
+
+    @model_validator(mode="after")
+    def _a_cluster_answers_governed_questions_alone(self) -> Self:
+        if self.database.citus and self.sandbox.enabled:
+            raise ValueError(
+                "ZAVA_DATABASE__CITUS needs ZAVA_SANDBOX__ENABLED=false: "
+                "some joins of free SQL under row security end a Citus coordinator"
+            )
+        if self.database.citus and self.comparison.quartiles:
+            raise ValueError(
+                "ZAVA_DATABASE__CITUS needs ZAVA_COMPARISON__QUARTILES=false: "
+                "Citus cannot compare a store with those that its principal does not see"
+            )
+        if self.database.citus and self.cache.enabled:
+            raise ValueError(
+                "ZAVA_DATABASE__CITUS needs ZAVA_CACHE__ENABLED=false: "
+                "distributed tables have no triggers to say when an answer is no longer true"
+            )
+        return self

@@ -17,6 +17,7 @@ from zava.adapters.embedded.processes import memory_bound
 from zava.adapters.embedded.supervisor import EmbeddedPostgres, default_data_dir
 from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.context import ContextKey
+from zava.adapters.postgres.imports import refuse_distributed_shop
 from zava.adapters.postgres.migrate import (
     Step,
     as_owners,
@@ -121,6 +122,8 @@ class Database:
 
     def seed(self, scale: float) -> Summary:
         """Opens the sample shop, or adds the days since."""
+        with self.administration() as connection:
+            refuse_distributed_shop(connection)
         with self.ownership() as connection, progress_bar("Sample shop") as report:
             return open_sample_shop(connection, now=datetime.now(UTC), scale=scale, report=report)
 

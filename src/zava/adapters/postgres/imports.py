@@ -8,6 +8,7 @@ from typing import Any, LiteralString, TypeAlias
 import psycopg
 from psycopg import sql
 
+from zava.adapters.postgres.migrate import applied_steps
 from zava.adapters.postgres.sql import load
 from zava.core.errors import SetupError
 from zava.core.imports import Batch, Imported, Kind, Rejection
@@ -97,9 +98,10 @@ class PostgresImportRepository(ImportRepository):
         """The shop, for one import at a time in the whole database.
 
         Raises:
-            SetupError: it is the sample shop, which lives by itself; or another import is at it.
+            SetupError: it is the sample shop, which lives by itself; or it is distributed; or another import is at it.
         """
         refuse_sample_shop(connection)
+        refuse_distributed_shop(connection)
         connection.execute("SET ROLE zava_owner")
         connection.execute(
             "SELECT set_config(name, %s, false) FROM unnest('{work_mem, maintenance_work_mem}'::text[]) AS name",
@@ -207,6 +209,15 @@ def refuse_sample_shop(connection: psycopg.Connection[Any]) -> None:
         raise SetupError(
             "This database holds the sample shop, which is made up and lives on by itself: nothing is imported into "
             "it. Import into a database of your own (ZAVA_DATABASE__DSN), or with --data-dir into another folder."
+        )
+
+
+def refuse_distributed_shop(connection: psycopg.Connection[Any]) -> None:
+    """Raises SetupError when Citus has distributed the shop: no trigger on it marks what an import changes."""
+    if any(step.series == "citus" for step in applied_steps(connection)):
+        raise SetupError(
+            "This shop is distributed by Citus, and nothing is imported into it. Import before it is distributed, or "
+            "load with programs of your own: see docs/citus.md."
         )
 
 

@@ -32,10 +32,15 @@ class UnfitError(SetupError):
 
 @dataclass(frozen=True)
 class DatabaseInspection:
-    """Looks at the database as the server's own login sees it."""
+    """Looks at the database as the server's own login sees it.
+
+    Attributes:
+        citus: whether the server takes it for a Citus cluster.
+    """
 
     pool: Pool
     server_version: str
+    citus: bool = False
 
     async def reachable(self) -> None:
         """Raises UnfitError unless the database answers."""
@@ -53,6 +58,13 @@ class DatabaseInspection:
             raise UnfitError(
                 f"the schema needs Zava {row['oldest_server']} or newer and this is {self.server_version}; "
                 "upgrade this server"
+            )
+        if row["distributed"] and not self.citus:
+            raise UnfitError("its tables are distributed by Citus: set ZAVA_DATABASE__CITUS=true")
+        if self.citus and not row["distributed"]:
+            raise UnfitError(
+                "ZAVA_DATABASE__CITUS is true, and its tables are not distributed: run `zava db migrate` on a cluster "
+                "with workers"
             )
 
     async def row_security(self) -> None:

@@ -328,6 +328,8 @@ def as_owners(connection: Connection) -> Iterator[None]:
 
 
 def _numbered_steps(connection: Connection, root: Traversable | None = None) -> tuple[Step, ...]:
-    """The steps that are applied once and for all. Those for vectors only where there is pgvector."""
-    vector = connection.execute("SELECT FROM pg_extension WHERE extname = 'vector'").fetchone()
-    return (*read_steps("migrations", root), *(read_steps("vector", root) if vector is not None else ()))
+    """The steps that are applied once and for all. Those that need an extension only where there is one."""
+    there_are = {name for (name,) in connection.execute("SELECT extname FROM pg_extension")}
+    # In this order: what is distributed must be there.
+    optional = [series for series in ("vector", "citus") if series in there_are]
+    return tuple(step for series in ("migrations", *optional) for step in read_steps(series, root))

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, LiteralString, TypeAlias, TypeVar, cast
+from typing import Any, Generic, LiteralString, Protocol, TypeAlias, TypeVar, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -97,6 +97,42 @@ class Answers:
         return cast("list[Row]", self._rows[question])
 
 
+class Opening(Protocol):
+    """How a transaction begins in which somebody asks."""
+
+    async def open(
+        self, connection: psycopg.AsyncConnection[Any], token: str, milliseconds: str
+    ) -> tuple[Exchange, Mapping[str, object]]:
+        """Commands that begin a transaction as zava_reader, and parameters of the texts beside the questions' own.
+
+        Args:
+            connection: outside a transaction.
+            token: says who asks.
+            milliseconds: that a statement may take.
+
+        Raises:
+            psycopg.Error: PostgreSQL's refusal.
+        """
+
+    def text_of(self, query: LiteralString, further: Mapping[str, object]) -> LiteralString:
+        """The query as it is sent there, by the parameters that the opening has added."""
+
+
+class OnOneServer(Opening):
+    """In the same round trip as the questions."""
+
+    async def open(
+        self, connection: psycopg.AsyncConnection[Any], token: str, milliseconds: str
+    ) -> tuple[Exchange, Mapping[str, object]]:
+        exchange = Exchange(connection)
+        exchange.ask(BEGIN, {})
+        exchange.ask(OPEN, {"milliseconds": milliseconds, "token": token})
+        return exchange, {}
+
+    def text_of(self, query: LiteralString, further: Mapping[str, object]) -> LiteralString:  # noqa: ARG002
+        return query
+
+
 class PrincipalSessions:
     """Asks PostgreSQL on behalf of a principal, whose row policies then decide what is there."""
 
@@ -108,6 +144,7 @@ class PrincipalSessions:
         statement_timeout: float = 30.0,
         attempts: int = 3,
         observers: Sequence[QueryObserver] = (),
+        opening: Opening | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         """Sessions from this pool.
@@ -118,6 +155,7 @@ class PrincipalSessions:
             statement_timeout: seconds.
             attempts: how often a question is asked when connections fail before it is answered.
             observers: are told what was asked, and how it ended.
+            opening: how transactions begin; None for a single server.
             now: seconds since the epoch.
         """
         self.observers = observers
@@ -129,6 +167,7 @@ class PrincipalSessions:
         self._attempts = attempts
         self._now = now
         self._at_work = 0
+        self._opening = opening or OnOneServer()
 
     async def ask(self, principal: Principal, parameters: Mapping[str, object], *questions: Question[Any]) -> Answers:
         """The answers to questions that see one snapshot, in one round trip and one read-only transaction.
@@ -225,13 +264,12 @@ class PrincipalSessions:
         parameters: Mapping[str, object],
         questions: tuple[Question[Any], ...],
     ) -> Answers:
-        exchange = Exchange(connection)
-        exchange.ask(BEGIN, {})
-        exchange.ask(OPEN, {"milliseconds": self._milliseconds, "token": token})
+        exchange, further = await self._opening.open(connection, token, self._milliseconds)
+        parameters = {**parameters, **further}
         for question in questions:
-            exchange.ask(question.sql, parameters, keep=question.keep)
+            exchange.ask(self._opening.text_of(question.sql, further), parameters, keep=question.keep)
         exchange.ask("ROLLBACK", {})
-        _begin, _opened, *answers, _rollback = await exchange.send()
+        answers = (await exchange.send())[-len(questions) - 1 : -1]
         return Answers(
             {
                 question: rows_of(connection, answer, question.row)

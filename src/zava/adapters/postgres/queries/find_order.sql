@@ -12,7 +12,7 @@ SELECT
     customer.email
 FROM retail.orders AS sale
 INNER JOIN retail.stores AS store ON sale.store_id = store.store_id
--- PostgreSQL does not join a view that guards its rows by index. The limit has it look up one customer at a time.
+-- PostgreSQL does not join a view that guards its rows by index. Thus it looks up one customer at a time.
 LEFT JOIN LATERAL (
     SELECT
         known.first_name,
@@ -20,7 +20,7 @@ LEFT JOIN LATERAL (
         known.email
     FROM retail.customers AS known
     WHERE known.store_id = sale.store_id AND known.customer_id = sale.customer_id
-    LIMIT 1
+    OFFSET 0
 ) AS customer ON true
 WHERE sale.store_id = ANY (%(stores)s) AND sale.order_number = %(order_number)s
 ORDER BY sale.order_date DESC, store.name

@@ -4,6 +4,7 @@ SELECT
     coalesce(
         array_to_string(max(string_to_array(oldest_server, '.')::integer[]), '.'),
         '0'
-    ) AS oldest_server
+    ) AS oldest_server,
+    EXISTS (SELECT FROM access.schema_version() WHERE series = 'citus') AS distributed
 FROM access.schema_version()
 WHERE series = 'migrations'

@@ -65,6 +65,8 @@ WHERE
             policy.polcmd = 'r'
             AND pg_get_expr(policy.polqual, policy.polrelid) IN (
                 '(store_id = ANY (( SELECT access.my_stores() AS my_stores)::uuid[]))',
+                -- Citus takes no sub-select.
+                '(store_id = ANY (access.my_stores()))',
                 '(store_id = ( SELECT access.my_store() AS my_store))',
                 '(( SELECT NULLIF(access.sees_all_stores(), false) AS "nullif") IS NOT NULL)'
             )
