@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve test e2e conformance figures browser quality isolation isolation-pgbouncer isolation-long analyses-long
+.PHONY: serve test operations e2e conformance figures browser quality isolation isolation-pgbouncer isolation-long analyses-long
 .PHONY: faults soak bench wheel packages check reference audit lock clean
 .DELETE_ON_ERROR:
 
@@ -31,11 +31,15 @@ $(SETUP): requirements.lock pyproject.toml | $(BIN)/uv
 
 # Unit and contract tests, against a real PostgreSQL that they start themselves.
 test: $(SETUP)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/contract
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not operations" tests/unit tests/contract
+
+# What operators do with a database: prepare it, back it up, pool, replicate, distribute and upgrade it.
+operations: $(SETUP)
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m operations tests/contract
 
 # The program as people run it: in a process of its own, asked by real clients.
 e2e: $(SETUP)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/e2e
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile tests/e2e
 
 # What the protocol asks of any server, by its own suite of npm, and clients that others wrote.
 CONFORMANCE := tests/conformance

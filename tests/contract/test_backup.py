@@ -42,6 +42,8 @@ from zava.adapters.postgres.store_directory import PostgresStoreDirectory
 from zava.commands.init import ServerFiles, initialise
 from zava.settings import AuditSettings, EmbeddingSettings, Settings
 
+pytestmark = pytest.mark.operations
+
 Connection = psycopg.Connection[Any]
 PASSWORD = "only-for-tests"
 EMBEDDED = packaged_binaries()

@@ -77,6 +77,8 @@ from zava.commands.database import Database
 from zava.core.errors import SetupError
 from zava.core.model import Customer
 
+pytestmark = pytest.mark.operations
+
 Connection = psycopg.Connection[Any]
 SEAL: LiteralString = "SELECT access.seal_context(%s), current_setting('zava.context')"
 

@@ -14,6 +14,8 @@ from tests.contract.test_customers import ask, shop_dsn  # noqa: F401 - a fixtur
 from tests.contract.test_imports import copied
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 
+pytestmark = pytest.mark.operations
+
 MANUAL = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
 OLD = "2025-01-01"
 

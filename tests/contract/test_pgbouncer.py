@@ -22,7 +22,7 @@ from zava.commands.database import Database
 from zava.core.errors import BusyError, QueryTimeoutError, SetupError
 from zava.core.model import Table
 
-pytestmark = needs_pgbouncer
+pytestmark = [needs_pgbouncer, pytest.mark.operations]
 
 # What one transaction could leave to the next on a connection of the server's.
 LEFT = """

@@ -23,6 +23,8 @@ from zava.commands.init import initialise
 from zava.core.errors import SetupError
 from zava.settings import AuditSettings, DatabaseSettings, EmbeddingSettings, Settings
 
+pytestmark = pytest.mark.operations
+
 Connection = psycopg.Connection[Any]
 PASSWORD = "only-for-tests"
 

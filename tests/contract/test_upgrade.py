@@ -36,6 +36,8 @@ from zava.adapters.postgres.sessions import PrincipalSessions, Question
 from zava.core.errors import ZavaError
 from zava.core.model import AnalysisQuery, DateRange, Principal
 
+pytestmark = pytest.mark.operations
+
 # With these Zava answered its first question. There were no sums, no audit trail and no vectors then.
 FIRST_MIGRATIONS = (
     "0001_access.sql",
