@@ -29,7 +29,7 @@ from zava.commands.answering import Entrance, answer_http
 from zava.commands.database import Database, open_database
 from zava.core.model import Principal
 from zava.demo.personas import PERSONAS
-from zava.settings import EmbeddedSettings, EmbeddingSettings, LimitSettings, Settings
+from zava.settings import CacheSettings, EmbeddedSettings, EmbeddingSettings, LimitSettings, Settings
 
 TOKEN = "demo-store-seattle"  # noqa: S105 - the sample shop's
 HEADERS = {
@@ -94,7 +94,9 @@ def serve(dsn: str, key_file: Path, port: int) -> None:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # One principal asks as often as it can.
     limits = LimitSettings(calls_per_second=100_000, burst=100_000)
-    settings = Settings(embedding=EmbeddingSettings(provider="none"), limits=limits)
+    # An answer that is kept asks nothing.
+    cache = CacheSettings(enabled=False)
+    settings = Settings(embedding=EmbeddingSettings(provider="none"), limits=limits, cache=cache)
     answer_http(settings, shop, Entrance(listener, f"http://127.0.0.1:{port}/mcp"))
 
 

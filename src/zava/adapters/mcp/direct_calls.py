@@ -154,7 +154,9 @@ class DirectCalls:
     def _watched(self, call: Call) -> AbstractContextManager[WatchedRequest | None]:
         if self._spans is None:
             return nullcontext()
-        headers = {name.decode(): value.decode("latin-1") for name, value in call.headers.items()}
+        headers = None
+        if b"traceparent" in call.headers:
+            headers = {name.decode(): value.decode("latin-1") for name, value in call.headers.items()}
         return self._spans.around(METHOD, call.spec.name, (call.meta, headers))
 
     def _headers(self, scope: Scope) -> Headers | None:
