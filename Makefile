@@ -33,7 +33,7 @@ $(SETUP): requirements.lock pyproject.toml | $(BIN)/uv
 test: $(SETUP)
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not operations" tests/unit tests/contract
 
-# What operators do with a database: prepare it, back it up, pool, replicate, distribute and upgrade it.
+# What operators do with a database: prepare, fill, back up, pool, replicate, distribute and upgrade it.
 operations: $(SETUP)
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m operations tests/contract
 

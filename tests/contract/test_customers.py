@@ -24,6 +24,8 @@ from zava.core.use_cases.import_shop import ImportShop
 from zava.demo.postponed import checks_postponed
 from zava.settings import Settings
 
+pytestmark = pytest.mark.operations
+
 NAMING = [
     "SELECT * FROM retail.customers WHERE email = 'ADA@example.com'",
     "SELECT 'C-1001' AS customer",

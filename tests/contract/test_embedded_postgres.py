@@ -20,6 +20,8 @@ from zava.adapters.embedded.binaries import packaged_binaries
 from zava.adapters.embedded.processes import is_postmaster, moments
 from zava.adapters.embedded.supervisor import AlreadyServing, EmbeddedPostgres, EmbeddedPostgresError
 
+pytestmark = pytest.mark.operations
+
 URL = "http://127.0.0.1:8000/mcp"
 AS_ROOT = os.geteuid() == 0
 SECONDS_BEFORE_IT_HANGS = 30.0

@@ -33,6 +33,8 @@ from zava.core.use_cases.import_shop import ImportShop
 from zava.demo.postponed import checks_postponed
 from zava.demo.shop import open_sample_shop
 
+pytestmark = pytest.mark.operations
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "shop"
 DOCS = ROOT / "docs"

@@ -30,6 +30,8 @@ from zava.commands.db import rotate_key
 from zava.core.errors import ZavaError
 from zava.settings import DatabaseSettings, Settings
 
+pytestmark = pytest.mark.operations
+
 ROTATIONS = 40
 ASKING = 4
 

@@ -22,6 +22,8 @@ from zava.adapters.postgres.migrate import (
     schema_root,
 )
 
+pytestmark = pytest.mark.operations
+
 Connection = psycopg.Connection[Any]
 
 

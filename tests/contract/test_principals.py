@@ -34,6 +34,8 @@ from zava.core.model import KnownPrincipal
 from zava.core.people import TOOL_SCOPES, Person, TokenOrder
 from zava.settings import DatabaseSettings, Settings
 
+pytestmark = pytest.mark.operations
+
 ANN = Person("idp|ann", "Ann", "store_manager", frozenset({"Seattle"}), frozenset({"personal"}))
 ROBOT = Person("robot", "Robot", "head_office", grants=frozenset({"audit:read"}), scopes=frozenset({"sales:read"}))
 

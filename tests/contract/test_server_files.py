@@ -7,10 +7,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
+import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.commands.init import ServerFiles
+
+pytestmark = pytest.mark.operations
 
 
 def _hand_on(source: socket.socket, target: socket.socket) -> None:
