@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
 
-.PHONY: serve test operations e2e conformance figures browser quality isolation isolation-pgbouncer isolation-long analyses-long
+.PHONY: serve test operations e2e documents conformance figures browser quality isolation isolation-pgbouncer isolation-long analyses-long
 .PHONY: faults soak bench wheel packages check reference audit lock clean
 .DELETE_ON_ERROR:
 
@@ -37,9 +37,16 @@ test: $(SETUP)
 operations: $(SETUP)
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m operations tests/contract
 
+BLOCKS  := tests/e2e/test_command_blocks.py
+ANSWERS := tests/figures/test_reference_answers.py
+
 # The program as people run it: in a process of its own, asked by real clients.
 e2e: $(SETUP)
-	@$(BIN)/python -m pytest -q -n 3 --dist loadfile tests/e2e
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --ignore $(BLOCKS) tests/e2e
+
+# Are the documents true? Commands of README and tutorial, word for word, and what the tools answer to their examples.
+documents: $(SETUP)
+	@$(BIN)/python -m pytest -q $(BLOCKS) $(ANSWERS)
 
 # What the protocol asks of any server, by its own suite of npm, and clients that others wrote.
 CONFORMANCE := tests/conformance
@@ -63,7 +70,7 @@ isolation: $(SETUP)
 
 # Are the figures right to the cent? A hundred questions, parts and wholes, and analyses at random, against plain SQL.
 figures: $(SETUP)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/figures
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore $(ANSWERS) tests/figures
 
 # Every attack by everybody, through PgBouncer: half an hour, about. `make isolation` has a part of it.
 isolation-pgbouncer: $(SETUP)
