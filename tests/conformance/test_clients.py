@@ -1,7 +1,7 @@
 """Clients that others wrote ask what the fastmcp client asks, and get the same answer."""
 
 import json
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from agents import Agent as OpenAIAgent
@@ -21,10 +21,15 @@ ASKED = {"period": "last_month"}
 WRONG = {"period": "sometime"}
 
 
+def told(content: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """What an answer tells, whether it was kept or worked out."""
+    return {name: value for name, value in content.items() if name not in {"cached", "as_of"}}
+
+
 @pytest.fixture
 async def expected(server: Server) -> dict[str, Any]:
     async with Client(server.url, auth=TOKEN) as client:
-        return cast("dict[str, Any]", (await client.call_tool(TOOL, ASKED)).structured_content)
+        return told((await client.call_tool(TOOL, ASKED)).structured_content)
 
 
 def inspect(server: Server, *arguments: str) -> Any:  # noqa: ANN401 - JSON
@@ -39,7 +44,7 @@ def inspect(server: Server, *arguments: str) -> Any:  # noqa: ANN401 - JSON
 def test_the_inspector_gets_the_same_answer(server: Server, expected: dict[str, Any]) -> None:
     answer = inspect(server, "--method", "tools/call", "--tool-name", TOOL, "--tool-arg", "period=last_month")
 
-    assert answer["structuredContent"] == expected
+    assert told(answer["structuredContent"]) == expected
 
 
 def test_the_inspector_finds_nothing_wrong_with_the_schemas_of_the_tools(server: Server) -> None:
@@ -54,7 +59,7 @@ def test_the_typescript_sdk_gets_the_same_answer(server: Server, expected: dict[
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert TOOL in said["tools"]
-    assert said["answer"]["structuredContent"] == expected
+    assert told(said["answer"]["structuredContent"]) == expected
     assert said["refused"]["isError"] is True
     assert said["refused"]["content"][0]["text"].startswith("VALIDATION_ERROR")
 
@@ -86,7 +91,7 @@ async def test_an_agent_of_openai_gets_the_same_answer(server: Server, expected:
         refused = await session.call_tool(TOOL, WRONG)
 
     assert TOOL in {tool.name for tool in offered}
-    assert answer.structured_content == expected
+    assert told(answer.structured_content) == expected
     assert refused.is_error is True
 
 
@@ -97,4 +102,4 @@ async def test_the_client_of_fastmcp_gets_the_same_answer_in_both_eras(
     era: Any,  # noqa: ANN401 - a word of fastmcp's
 ) -> None:
     async with Client(server.url, auth=TOKEN, mode=era) as client:
-        assert (await client.call_tool(TOOL, ASKED)).structured_content == expected
+        assert told((await client.call_tool(TOOL, ASKED)).structured_content) == expected
