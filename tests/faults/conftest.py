@@ -87,6 +87,8 @@ class Database:
             "ZAVA_DATABASE__WRITER_DSN": writer,
             "ZAVA_DATABASE__CONTEXT_KEY_FILE": str(self._postgres.secret_file("context-key")),
             "ZAVA_AUDIT__SPOOL_DIR": str(self.data_dir.with_name("spool")),
+            # What is kept asks nothing of the parts that fail.
+            "ZAVA_CACHE__ENABLED": "false",
         }
 
 

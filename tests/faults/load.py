@@ -113,7 +113,7 @@ class Asker:
 
 def right_answers(url: str, tokens: Sequence[str]) -> dict[str, object]:
     """What each person is told while all is well; no two are told the same."""
-    answers = {}
+    answers: dict[str, object] = {}
     for token in tokens:
         with closing(Asker(url, token)) as asker:
             answers[token] = told(asker.ask(*QUESTION))
