@@ -6,30 +6,22 @@ the same round.
 """
 
 import argparse
-import http.client
 import json
-import os
 import random
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from zava.adapters.postgres.access import DatabaseAccess
-from zava.commands.answering import Entrance, answer_http
-from zava.commands.database import Database, open_database
-from zava.core.model import Principal
-from zava.demo.personas import PERSONAS
-from zava.settings import DatabaseSettings, EmbeddedSettings, EmbeddingSettings, LimitSettings, Settings
+from paired import TOKEN, PairedServer, SharedShop, entrance, running_program
 
-TOKEN = "demo-store-seattle"  # noqa: S105 - the sample shop's
+from zava.adapters.postgres.access import DatabaseAccess
+from zava.commands.answering import answer_http
+from zava.commands.database import open_database
+from zava.settings import CacheSettings, DatabaseSettings, EmbeddedSettings, EmbeddingSettings, LimitSettings, Settings
+
 MODERN, HANDSHAKE = "2026-07-28", "2025-11-25"
 CALLS: dict[str, tuple[str, dict[str, Any], str]] = {
     "no query": ("get_current_utc_date", {}, HANDSHAKE),
@@ -44,117 +36,58 @@ CALLS: dict[str, tuple[str, dict[str, Any], str]] = {
 FASTMCP, DIRECT = "by FastMCP", "direct"
 
 
-@dataclass(frozen=True)
-class Shop(Database):
-    """The sample shop, of which several servers may answer."""
-
-    def principals(self) -> dict[str, Principal]:
-        return {persona.token: Principal(persona.principal_id, persona.name) for persona in PERSONAS}
-
-
-@dataclass
-class Server:
-    """A server, and what it has spent since the last look."""
-
-    process: subprocess.Popen[bytes]
-    connection: http.client.HTTPConnection
-    spent: float = 0
-    rounds: list[float] = field(default_factory=list)
-
-    def look(self) -> float:
-        """Milliseconds that its threads were on processors since the last look."""
-        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
-        spent = sum(int(task.read_text(encoding="ascii").split()[0]) for task in tasks) / 1e6
-        before, self.spent = self.spent, spent
-        return spent - before
-
-    def ask(self, name: str, arguments: Mapping[str, Any], version: str, times: int) -> None:
-        """Asks so often on one connection."""
-        params: dict[str, Any] = {"name": name, "arguments": arguments}
-        headers = {
-            "Authorization": f"Bearer {TOKEN}",
-            "Content-Type": "application/json",
-            "Accept": "application/json, text/event-stream",
-            "MCP-Protocol-Version": version,
+def ask(server: PairedServer, name: str, arguments: Mapping[str, Any], version: str, times: int) -> None:
+    """Asks so often on one connection."""
+    params: dict[str, Any] = {"name": name, "arguments": arguments}
+    headers = {
+        "Authorization": f"Bearer {TOKEN}",
+        "Content-Type": "application/json",
+        "Accept": "application/json, text/event-stream",
+        "MCP-Protocol-Version": version,
+    }
+    if version == MODERN:
+        headers |= {"Mcp-Method": "tools/call", "Mcp-Name": name}
+        params["_meta"] = {
+            "io.modelcontextprotocol/protocolVersion": version,
+            "io.modelcontextprotocol/clientInfo": {"name": "benchmark", "version": "0"},
+            "io.modelcontextprotocol/clientCapabilities": {},
         }
-        if version == MODERN:
-            headers |= {"Mcp-Method": "tools/call", "Mcp-Name": name}
-            params["_meta"] = {
-                "io.modelcontextprotocol/protocolVersion": version,
-                "io.modelcontextprotocol/clientInfo": {"name": "benchmark", "version": "0"},
-                "io.modelcontextprotocol/clientCapabilities": {},
-            }
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
-        # Meanwhile the server has closed it.
-        self.connection.close()
-        answer = b""
-        for _ in range(times):
-            self.connection.request("POST", "/mcp", body, headers)
-            answer = self.connection.getresponse().read()
-        if b'"isError":false' not in answer:
-            raise RuntimeError(answer)
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    # Meanwhile the server has closed it.
+    server.connection.close()
+    answer = b""
+    for _ in range(times):
+        server.connection.request("POST", "/mcp", body, headers)
+        answer = server.connection.getresponse().read()
+    if b'"isError":false' not in answer:
+        raise RuntimeError(answer)
 
 
 def serve(dsn: str, key_file: Path, writer_dsn: str, audit_dir: Path, port: int) -> None:
     """A server of its own process, whose settings are otherwise those of its environment."""
-    shop = Shop(DatabaseAccess(dsn, key_file, writer_dsn, audit_dir), None)
-    listener = socket.create_server(("127.0.0.1", port), backlog=128)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     settings = Settings(
         embedding=EmbeddingSettings(provider="none"),
         # One principal asks as often as it can.
         limits=LimitSettings(calls_per_second=100_000, burst=100_000),
         # Nothing is summed meanwhile.
         database=DatabaseSettings(rollup_interval=86_400),
+        # An answer that is kept asks nothing.
+        cache=CacheSettings(enabled=False),
     )
-    answer_http(settings, shop, Entrance(listener, f"http://127.0.0.1:{port}/mcp"))
+    answer_http(settings, SharedShop(DatabaseAccess(dsn, key_file, writer_dsn, audit_dir), None), entrance(port))
 
 
-@contextmanager
-def server(access: DatabaseAccess, variables: Mapping[str, str]) -> Iterator[Server]:
-    port = free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ZAVA_")}
-    places = (access.dsn, access.context_key_file, access.writer_dsn, access.audit_dir, port)
-    process = subprocess.Popen(  # noqa: S603 - this program
-        [sys.executable, __file__, "--serve", *map(str, places)],
-        env={**environment, **variables},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_for(port)
-        yield Server(process, http.client.HTTPConnection("127.0.0.1", port, timeout=60))
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def wait_for(port: int) -> None:
-    for _ in range(600):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-def compare(servers: Mapping[str, Server], call: str, rounds: int, calls: int) -> None:
+def compare(servers: Mapping[str, PairedServer], call: str, rounds: int, calls: int) -> None:
     """Asks all servers in turn, and prints what a call cost each, against the one that leads it through FastMCP."""
     order = list(servers.values())
     for one in order:
         one.rounds.clear()
-        one.ask(*CALLS[call], calls)
+        ask(one, *CALLS[call], calls)
     for _ in range(rounds):
         random.shuffle(order)
         for one in order:
             one.look()
-            one.ask(*CALLS[call], calls)
+            ask(one, *CALLS[call], calls)
             one.rounds.append(one.look() / calls)
     base = servers[FASTMCP].rounds
     for what, one in servers.items():
@@ -182,9 +115,11 @@ def main() -> None:
         shop = stack.enter_context(open_database(Settings(embedded=EmbeddedSettings(data_dir=Path(folder) / "data"))))
         shop.migrate()
         shop.seed(0.02)
+        access = shop.access
+        places = (access.dsn, access.context_key_file, access.writer_dsn, access.audit_dir)
         servers = {
-            FASTMCP: stack.enter_context(server(shop.access, {"ZAVA_HTTP__DIRECT": "false"})),
-            DIRECT: stack.enter_context(server(shop.access, {})),
+            FASTMCP: stack.enter_context(running_program(__file__, places, {"ZAVA_HTTP__DIRECT": "false"})),
+            DIRECT: stack.enter_context(running_program(__file__, places, {})),
         }
         print("| call | way | ms on processors | least | times by FastMCP, quartiles |\n|---|---|---|---|---|")
         for call in CALLS:

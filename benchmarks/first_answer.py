@@ -4,13 +4,13 @@ import argparse
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 import httpx2
+from side_by_side.servers import free_port
 
 REPOSITORY = Path(__file__).parents[1]
 QUESTION = {
@@ -35,11 +35,6 @@ HEADERS = {
     "Mcp-Name": "get_store_performance",
 }
 LONGEST_SECONDS = 600
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def first_right_answer(clone: Path, data_dir: Path, variables: dict[str, str]) -> float:

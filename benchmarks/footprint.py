@@ -88,6 +88,8 @@ def serving(folder: Path, scale: float) -> Iterator[tuple[str, int, int]]:
         "ZAVA_LIMITS__CALLS_PER_SECOND": "10000",
         "ZAVA_LIMITS__BURST": "10000",
         "ZAVA_EMBEDDING__PROVIDER": "none",
+        # An answer that is kept asks nothing.
+        "ZAVA_CACHE__ENABLED": "false",
     }
     silent = subprocess.DEVNULL
     with subprocess.Popen(command, env=os.environ | settings, stdout=silent, stderr=silent) as server:  # noqa: S603

@@ -5,33 +5,25 @@ threads of a server spent on processors (Linux counts it), sending included; the
 """
 
 import argparse
-import http.client
 import json
-import os
 import random
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent import futures
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
+from paired import TOKEN, PairedServer, SharedShop, entrance, running_program
+from side_by_side.servers import free_port
 
 from zava.adapters.postgres.access import DatabaseAccess
-from zava.commands.answering import Entrance, answer_http
-from zava.commands.database import Database, open_database
-from zava.core.model import Principal
-from zava.demo.personas import PERSONAS
+from zava.commands.answering import answer_http
+from zava.commands.database import open_database
 from zava.settings import CacheSettings, EmbeddedSettings, EmbeddingSettings, LimitSettings, Settings
 
-TOKEN = "demo-store-seattle"  # noqa: S105 - the sample shop's
 HEADERS = {
     "Authorization": f"Bearer {TOKEN}",
     "Content-Type": "application/json",
@@ -55,82 +47,22 @@ class Anything(grpc.GenericRpcHandler):  # type: ignore[misc]
         return grpc.unary_unary_rpc_method_handler(lambda *_: b"")
 
 
-@dataclass(frozen=True)
-class Shop(Database):
-    """The sample shop, of which several servers may answer."""
-
-    def principals(self) -> dict[str, Principal]:
-        return {persona.token: Principal(persona.principal_id, persona.name) for persona in PERSONAS}
-
-
-@dataclass
-class Server:
-    """A server, and what it has spent since the last look."""
-
-    process: subprocess.Popen[bytes]
-    connection: http.client.HTTPConnection
-    spent: float = 0
-    rounds: list[float] = field(default_factory=list)
-
-    def look(self) -> float:
-        """Milliseconds that its threads were on processors since the last look."""
-        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
-        spent = sum(int(task.read_text(encoding="ascii").split()[0]) for task in tasks) / 1e6
-        before, self.spent = self.spent, spent
-        return spent - before
-
-    def call(self, name: str, arguments: Mapping[str, Any]) -> None:
-        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
-        self.connection.request("POST", "/mcp", json.dumps(body), HEADERS)
-        answer = json.loads(self.connection.getresponse().read())
-        if answer["result"].get("isError"):
-            raise RuntimeError(answer)
+def call(server: PairedServer, name: str, arguments: Mapping[str, Any]) -> None:
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
+    server.connection.request("POST", "/mcp", json.dumps(body), HEADERS)
+    answer = json.loads(server.connection.getresponse().read())
+    if answer["result"].get("isError"):
+        raise RuntimeError(answer)
 
 
 def serve(dsn: str, key_file: Path, port: int) -> None:
     """A server of its own process."""
-    shop = Shop(DatabaseAccess(dsn, key_file), None)
-    listener = socket.create_server(("127.0.0.1", port), backlog=128)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # One principal asks as often as it can.
     limits = LimitSettings(calls_per_second=100_000, burst=100_000)
     # An answer that is kept asks nothing.
     cache = CacheSettings(enabled=False)
     settings = Settings(embedding=EmbeddingSettings(provider="none"), limits=limits, cache=cache)
-    answer_http(settings, shop, Entrance(listener, f"http://127.0.0.1:{port}/mcp"))
-
-
-@contextmanager
-def server(shop: Database, variables: Mapping[str, str]) -> Iterator[Server]:
-    port = free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ZAVA_", "OTEL_"))}
-    process = subprocess.Popen(  # noqa: S603 - this program
-        [sys.executable, __file__, "--serve", shop.access.dsn, str(shop.access.context_key_file), str(port)],
-        env={**environment, **variables},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_for(port)
-        yield Server(process, http.client.HTTPConnection("127.0.0.1", port, timeout=60))
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def wait_for(port: int) -> None:
-    for _ in range(600):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    answer_http(settings, SharedShop(DatabaseAccess(dsn, key_file), None), entrance(port))
 
 
 def settings_of(endpoint: str) -> dict[str, dict[str, str]]:
@@ -144,14 +76,14 @@ def settings_of(endpoint: str) -> dict[str, dict[str, str]]:
     }
 
 
-def compare(servers: dict[str, Server], call: str, rounds: int, calls: int) -> None:
+def compare(servers: dict[str, PairedServer], question: str, rounds: int, calls: int) -> None:
     """Asks all servers in turn, and prints what a call cost each, against the one that tells nothing."""
-    name, arguments = CALLS[call]
+    name, arguments = CALLS[question]
     for one in servers.values():
         one.rounds.clear()
         one.connection.close()
         for _ in range(calls):
-            one.call(name, arguments)
+            call(one, name, arguments)
         one.look()
     order = list(servers.values())
     for _ in range(rounds):
@@ -160,7 +92,7 @@ def compare(servers: dict[str, Server], call: str, rounds: int, calls: int) -> N
             # Meanwhile the server has closed it.
             one.connection.close()
             for _ in range(calls):
-                one.call(name, arguments)
+                call(one, name, arguments)
             one.rounds.append(one.look() / calls)
     base = servers[OFF].rounds
     for what, one in servers.items():
@@ -168,7 +100,7 @@ def compare(servers: dict[str, Server], call: str, rounds: int, calls: int) -> N
         low, middle, high = statistics.quantiles(ratios, n=4)
         whole = sum(one.rounds) / sum(base)
         print(
-            f"| {call} | {what} | {statistics.median(one.rounds):.2f} | {middle:.2f} ({low:.2f} to {high:.2f}) "
+            f"| {question} | {what} | {statistics.median(one.rounds):.2f} | {middle:.2f} ({low:.2f} to {high:.2f}) "
             f"| {whole:.2f} |",
             flush=True,
         )
@@ -192,12 +124,14 @@ def main() -> None:
         shop = stack.enter_context(open_database(Settings(embedded=EmbeddedSettings(data_dir=Path(folder) / "data"))))
         shop.migrate()
         shop.seed(0.02)
+        places = (shop.access.dsn, shop.access.context_key_file)
         servers = {
-            what: stack.enter_context(server(shop, variables)) for what, variables in settings_of(endpoint).items()
+            what: stack.enter_context(running_program(__file__, places, variables))
+            for what, variables in settings_of(endpoint).items()
         }
         print("| call | telemetry | ms on processors | times off, quartiles | in all |\n|---|---|---|---|---|")
-        for call in CALLS:
-            compare(servers, call, arguments.rounds, arguments.calls)
+        for question in CALLS:
+            compare(servers, question, arguments.rounds, arguments.calls)
     receiver.stop(0)
 
 

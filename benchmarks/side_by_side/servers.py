@@ -35,6 +35,8 @@ UNBOUNDED = {
     # The others have no limit, or one that the slowest question does not reach.
     "ZAVA_SANDBOX__STATEMENT_TIMEOUT": "120",
     "ZAVA_LOG__LEVEL": "ERROR",
+    # Who is given again what was worked out before is a server of its own.
+    "ZAVA_CACHE__ENABLED": "false",
 }
 # It wants Python 3.12 for this name.
 POSTGRES_MCP_PROGRAM = (
