@@ -197,6 +197,20 @@ class Ports:
     inventory: InventoryRepository
 
 
+def ports_over(sessions: PrincipalSessions) -> Ports:
+    """The ports as PostgreSQL answers them in these sessions."""
+    catalog = PostgresSchemaCatalog(sessions)
+    return Ports(
+        PostgresStoreDirectory(sessions),
+        PostgresSalesRepository(sessions),
+        catalog,
+        PostgresSandbox(sessions, catalog, SandboxLimits()),
+        PostgresProductRepository(sessions),
+        PostgresOrderRepository(sessions),
+        PostgresInventoryRepository(sessions),
+    )
+
+
 @pytest.fixture(params=["fake", *SERVERS, pytest.param("pgbouncer", marks=needs_pgbouncer)])
 async def ports(request: pytest.FixtureRequest, open_tiny_shop: Callable[[str], TestDatabase]) -> AsyncIterator[Ports]:
     """The same shop several times: every test that takes it states what all of them must do."""
@@ -214,14 +228,4 @@ async def ports(request: pytest.FixtureRequest, open_tiny_shop: Callable[[str], 
     pooled = request.param == "pgbouncer"
     database = request.getfixturevalue("pooled_shop") if pooled else open_tiny_shop(request.param)
     async with new_pool(database) as pool:
-        sessions = PrincipalSessions(pool, lambda: KEY)
-        catalog = PostgresSchemaCatalog(sessions)
-        yield Ports(
-            PostgresStoreDirectory(sessions),
-            PostgresSalesRepository(sessions),
-            catalog,
-            PostgresSandbox(sessions, catalog, SandboxLimits()),
-            PostgresProductRepository(sessions),
-            PostgresOrderRepository(sessions),
-            PostgresInventoryRepository(sessions),
-        )
+        yield ports_over(PrincipalSessions(pool, lambda: KEY))

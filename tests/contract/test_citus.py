@@ -15,7 +15,7 @@ import pytest
 
 from tests import tiny_shop
 from tests.citus import add_workers, stand_in_for_citus
-from tests.contract.conftest import KEY, SERVERS, Ports, StartServer, TestDatabase, new_pool, tiny_shop_on
+from tests.contract.conftest import KEY, SERVERS, Ports, StartServer, TestDatabase, new_pool, ports_over, tiny_shop_on
 
 # All that they state holds on a cluster too, with the fixture `ports` of this file.
 from tests.contract.test_analysis import (  # noqa: F401
@@ -64,15 +64,8 @@ from zava.adapters.postgres.access import DatabaseAccess
 from zava.adapters.postgres.citus import DISTRIBUTED, OnCitus
 from zava.adapters.postgres.imports import PostgresImportRepository
 from zava.adapters.postgres.inspection import DatabaseInspection, UnfitError
-from zava.adapters.postgres.inventory import PostgresInventoryRepository
 from zava.adapters.postgres.migrate import applied_steps, migrate
-from zava.adapters.postgres.orders import PostgresOrderRepository
-from zava.adapters.postgres.products import PostgresProductRepository
-from zava.adapters.postgres.sales import PostgresSalesRepository
-from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
-from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
-from zava.adapters.postgres.store_directory import PostgresStoreDirectory
 from zava.commands.database import Database
 from zava.core.errors import SetupError
 from zava.core.model import Customer
@@ -96,17 +89,7 @@ def shop(request: pytest.FixtureRequest, start_server: StartServer) -> TestDatab
 @pytest.fixture
 async def ports(shop: TestDatabase) -> AsyncIterator[Ports]:
     async with new_pool(shop) as pool:
-        sessions = PrincipalSessions(pool, lambda: KEY, opening=OnCitus())
-        catalog = PostgresSchemaCatalog(sessions)
-        yield Ports(
-            PostgresStoreDirectory(sessions),
-            PostgresSalesRepository(sessions),
-            catalog,
-            PostgresSandbox(sessions, catalog, SandboxLimits()),
-            PostgresProductRepository(sessions),
-            PostgresOrderRepository(sessions),
-            PostgresInventoryRepository(sessions),
-        )
+        yield ports_over(PrincipalSessions(pool, lambda: KEY, opening=OnCitus()))
 
 
 @contextmanager

@@ -4,7 +4,6 @@ What the ports answer through it, tests/contract/test_ports.py asks; whom it cou
 """
 
 import asyncio
-from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -12,7 +11,7 @@ import pytest
 
 from tests import tiny_shop
 from tests.contract.conftest import KEY, TestDatabase, new_pool
-from tests.contract.test_sandbox import ENDLESS, SEATTLE, running, sandbox_of, until
+from tests.contract.test_sandbox import ENDLESS, ENDLESS_ROW, SEATTLE, answered_at_last, running, sandbox_of, until
 from tests.contract.test_sessions import BROKEN, MANAGERS, NAMES, SLEEP, names
 from tests.pgbouncer import needs_pgbouncer
 from zava.adapters.postgres.access import DatabaseAccess
@@ -72,22 +71,13 @@ async def test_a_cancelled_query_ends_in_postgresql_too(pooled_shop: TestDatabas
 
 
 async def test_what_postgresql_does_not_stop_is_known_by_its_text(pooled_shop: TestDatabase) -> None:
-    # Within a row PostgreSQL does not look at its clock: some five seconds.
-    digests = ",".join(["md5(x)"] * 40)
-    huge = "(SELECT string_agg(repeat('x', 10000), '') AS x FROM generate_series(1, 5000)) AS huge"
-    endless_row = f"SELECT ARRAY[{digests}] FROM {huge}"  # noqa: S608 - the words above
     # For PostgreSQL this is no limit at all: its client gives up, after a second and a half.
     async with sandbox_of(pooled_shop, SandboxLimits(seconds=0.0001, most_given_up=1)) as sandbox:
         with pytest.raises(QueryTimeoutError):
-            await sandbox.execute_sales_query(SEATTLE, endless_row)
+            await sandbox.execute_sales_query(SEATTLE, ENDLESS_ROW)
         with pytest.raises(BusyError, match="not at their end yet"):
             await sandbox.execute_sales_query(SEATTLE, "SELECT 1")
-        async with asyncio.timeout(100):
-            while True:
-                with suppress(BusyError):
-                    assert (await sandbox.execute_sales_query(SEATTLE, "SELECT 1")).rows == ((1,),)
-                    break
-                await asyncio.sleep(0.2)
+        await answered_at_last(sandbox)
 
 
 async def test_connections_that_postgresql_ends_cost_no_answer(pooled_shop: TestDatabase) -> None:

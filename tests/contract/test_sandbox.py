@@ -32,6 +32,10 @@ from zava.core.model import ResultColumn, Table
 SEATTLE = tiny_shop.SEATTLE.principal
 TACOMA = tiny_shop.TACOMA.principal
 ENDLESS = "SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b"
+# Within a row PostgreSQL does not look at its clock: some five seconds.
+DIGESTS = ",".join(["md5(x)"] * 40)
+HUGE = "(SELECT string_agg(repeat('x', 10000), '') AS x FROM generate_series(1, 5000)) AS huge"
+ENDLESS_ROW = f"SELECT ARRAY[{DIGESTS}] FROM {HUGE}"  # noqa: S608 - the words above
 
 Guard = Callable[[str, Relations], str]
 
@@ -432,25 +436,26 @@ async def test_numbers_of_any_length_are_answered(tiny_database: TestDatabase) -
     assert table.rows[0][2] == 2**60
 
 
+async def answered_at_last(sandbox: PostgresSandbox) -> None:
+    """Waits until who kept PostgreSQL busy is answered again."""
+    async with asyncio.timeout(100):
+        while True:
+            with suppress(BusyError):
+                assert (await sandbox.execute_sales_query(SEATTLE, "SELECT 1")).rows == ((1,),)
+                break
+            await asyncio.sleep(0.2)
+
+
 async def test_who_keeps_postgresql_busy_with_what_it_cannot_stop_gets_no_more_of_it(
     tiny_database: TestDatabase,
 ) -> None:
-    # Within a row PostgreSQL does not look at its clock: some five seconds.
-    digests = ",".join(["md5(x)"] * 40)
-    huge = "(SELECT string_agg(repeat('x', 10000), '') AS x FROM generate_series(1, 5000)) AS huge"
-    endless_row = f"SELECT ARRAY[{digests}] FROM {huge}"  # noqa: S608 - the words above
     async with sandbox_of(tiny_database, SandboxLimits(seconds=0.2, most_given_up=1)) as sandbox:
         with pytest.raises(QueryTimeoutError):
-            await sandbox.execute_sales_query(SEATTLE, endless_row)
+            await sandbox.execute_sales_query(SEATTLE, ENDLESS_ROW)
         with pytest.raises(BusyError, match="not at their end yet"):
             await sandbox.execute_sales_query(SEATTLE, "SELECT 1")
         assert (await sandbox.execute_sales_query(TACOMA, "SELECT 1")).rows == ((1,),)
-        async with asyncio.timeout(100):
-            while True:
-                with suppress(BusyError):
-                    assert (await sandbox.execute_sales_query(SEATTLE, "SELECT 1")).rows == ((1,),)
-                    break
-                await asyncio.sleep(0.2)
+        await answered_at_last(sandbox)
 
 
 async def test_one_value_cannot_take_all_the_memory(tiny_database: TestDatabase) -> None:
