@@ -142,7 +142,7 @@ async def test_every_kind_of_harm_is_seen(shop: Shop, verdict: str) -> None:
         found = await replace(somebody, caller=Accomplice(act)).attempt(HARMLESS)
     expected = "resource" if verdict in {"seconds", "size"} else verdict
     # A write shows twice: in its table, and in the mark that it leaves for the cache of answers.
-    assert {finding.verdict for finding in found} == {expected}
+    assert [finding.verdict for finding in found] == [expected] * (2 if verdict == "write" else 1)
 
 
 def test_what_is_too_much_is_a_breach() -> None:
