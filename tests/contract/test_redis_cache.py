@@ -83,6 +83,30 @@ async def test_two_hundred_who_ask_three_servers_at_once_have_it_worked_out_once
     assert begun == [b"it"]
 
 
+async def test_what_is_kept_between_the_look_and_the_lock_is_not_worked_out_again(
+    redis: TestRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = RedisServer(redis.url, password=PASSWORD).connect()
+    look = client.get
+    looks = 0
+    async with sharing(redis) as other:
+
+        async def look_slowly(name: str) -> bytes | None:
+            nonlocal looks
+            looks += 1
+            found: bytes | None = await look(name)
+            if looks == 1:
+                await other.get_or_compute("key", work(b"first"))
+            return found
+
+        monkeypatch.setattr(client, "get", look_slowly)
+        cache = RedisCache(client, SECRET)
+        assert await cache.get_or_compute("key", work(b"second")) == b"first"
+        await cache.close()
+        with redis.client() as looking:
+            assert not looking.exists(f"{PREFIX}key{LOCK}")
+
+
 async def test_when_one_server_fails_another_takes_over(redis: TestRedis) -> None:
     has_begun = asyncio.Event()
 

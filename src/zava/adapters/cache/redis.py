@@ -149,8 +149,13 @@ class RedisCache(Cache):
                     if (value := self._opened(name, await self._tell(lambda: self._redis.get(name)))) is not None:
                         return value
                     # What this process is giving up is nobody's to wait for.
-                    if name in self._at_work or await self._tell(begin):
+                    if name in self._at_work:
                         return None
+                    if await self._tell(begin):
+                        # Between the look and the lock another server may have kept it, and let go.
+                        if (value := self._opened(name, await self._tell(lambda: self._redis.get(name)))) is not None:
+                            await self._end(name)
+                        return value
                     await asyncio.sleep(LOOK_AGAIN_SECONDS)
         except asyncio.CancelledError:
             is_gone = True
