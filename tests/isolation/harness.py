@@ -24,7 +24,7 @@ MOST_DISK = 1100
 MOST_BYTES = 1_000_000
 # What answers sooner has left nothing running.
 SHORT = 0.2
-# A machine that others exhaust may be too slow for something harmless.
+# A machine that others exhaust may be slow by itself.
 TRIES = 3
 # After these seconds a query that cannot be interrupted is no longer waited for.
 PATIENCE = 15
@@ -165,6 +165,8 @@ class Attacker:
     async def run(self, attacks: Sequence[Attack]) -> list[Finding]:
         """Every attack, and a harmless query before the first and after each of them.
 
+        An attack that does no harm but take too long is tried again: time counts when it is taken each time.
+
         Raises:
             AssertionError: the harmless query got no answer, or a wrong one.
         """
@@ -172,8 +174,12 @@ class Attacker:
         await self.control("the start")
         findings = []
         for attack in attacks:
-            findings += await self.attempt(attack)
-            await self.control(attack.name)
+            for _ in range(TRIES):
+                found = await self.attempt(attack)
+                await self.control(attack.name)
+                if {finding.verdict for finding in found} != {"time"}:
+                    break
+            findings += found
         return findings
 
     async def control(self, after: str) -> None:
@@ -256,8 +262,9 @@ def too_much(strain: Strain, size: int, seconds: float) -> Iterator[tuple[str, s
         size: bytes of its longest answer.
         seconds: the timeout of a query.
     """
+    if strain.seconds > seconds + SECONDS_OVER:
+        yield "time", f"{strain.seconds:.1f} seconds"
     for what, value, most in (
-        ("seconds", strain.seconds, seconds + SECONDS_OVER),
         ("megabytes in PostgreSQL", strain.megabytes, MOST_MEGABYTES),
         ("megabytes in the server", strain.server, MOST_MEGABYTES),
         ("megabytes on disk", strain.disk, MOST_DISK),

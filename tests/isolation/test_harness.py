@@ -140,9 +140,34 @@ async def test_every_kind_of_harm_is_seen(shop: Shop, verdict: str) -> None:
             return ""
 
         found = await replace(somebody, caller=Accomplice(act)).attempt(HARMLESS)
-    expected = "resource" if verdict in {"seconds", "size"} else verdict
+    expected = {"seconds": "time", "size": "resource"}.get(verdict, verdict)
     # A write shows twice: in its table, and in the mark that it leaves for the cache of answers.
     assert [finding.verdict for finding in found] == [expected] * (2 if verdict == "write" else 1)
+
+
+async def test_who_takes_too_long_is_given_another_try_and_no_more_than_three(shop: Shop) -> None:
+    async with attacker(shop) as somebody:
+        # Two seconds more than the timeout are allowed: here one.
+        strict = replace(somebody.field, seconds=-1)
+        waits = iter([1.2, 0.0])
+        tries = 0
+
+        async def act() -> str:
+            nonlocal tries
+            tries += 1
+            await asyncio.sleep(next(waits, 1.2))
+            return ""
+
+        class Slow(Attacker):
+            async def control(self, after: str) -> None:
+                """Nobody else is slow."""
+
+        slow = Slow(strict, somebody.asker, Accomplice(act), somebody.victim)
+        assert await slow.run([HARMLESS]) == []
+        assert tries == 2
+        (finding,) = await slow.run([HARMLESS])
+        assert finding.verdict == "time"
+        assert tries == 5
 
 
 def test_what_is_too_much_is_a_breach() -> None:
