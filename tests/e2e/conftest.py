@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import IO
+from uuid import uuid4
 
 import pytest
 
@@ -106,9 +108,35 @@ def folder() -> Iterator[Path]:
         yield path
 
 
+CopyShop = Callable[[str], Path]
+
+
 @pytest.fixture(scope="session")
-def shop(folder: Path) -> Iterator[Server]:
+def copy_shop(folder: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> CopyShop:
+    """Makes a data directory with a sample shop of some scale, by copying what was made once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    originals = base if worker_id == "master" else base.parent
+
+    def copy(scale: str) -> Path:
+        original = originals / f"shop-{scale}"
+        with (originals / "shops.lock").open("w") as lock:
+            flock(lock, LOCK_EX)
+            if not original.exists():
+                # PostgreSQL's system user cannot reach where it is kept.
+                made = folder / original.name
+                seeded = zava("db", "seed", "--data-dir", str(made), "--scale", scale)
+                assert seeded.returncode == 0, seeded.stderr
+                made.rename(original)
+        own = folder / f"shop-{uuid4().hex[:8]}"
+        subprocess.run(["cp", "-a", str(original), str(own)], check=True)  # noqa: S603, S607 - keeps its owners
+        return own
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def shop(copy_shop: CopyShop) -> Iterator[Server]:
     """The sample shop, served over HTTP."""
-    server = start_server(folder / "shop", "--scale", SCALE, **UNHURRIED)
+    server = start_server(copy_shop(SCALE), **UNHURRIED)
     yield server
     assert server.stop() == 0

@@ -19,7 +19,7 @@ from fastmcp.client.transports import StreamableHttpTransport
 from mcp_types import Implementation
 from psycopg import sql
 
-from tests.e2e.conftest import SCALE, Server, free_port, start_server, zava
+from tests.e2e.conftest import SCALE, CopyShop, Server, free_port, start_server, zava
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 
 CALLS = 1_000
@@ -37,11 +37,9 @@ PATIENT = {
 
 
 @pytest.fixture(scope="module")
-def data_dir(folder: Path) -> Path:
+def data_dir(copy_shop: CopyShop) -> Path:
     """A sample shop of this module's own, which is served again and again."""
-    server = start_server(folder / "audited", "--scale", SCALE)
-    assert server.stop() == 0
-    return server.data_dir
+    return copy_shop(SCALE)
 
 
 @pytest.fixture

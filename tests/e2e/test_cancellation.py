@@ -21,7 +21,7 @@ import uvicorn
 from starlette.middleware import Middleware
 
 from tests.contract.conftest import KEY, TestDatabase, running_postgres, tiny_shop_on
-from tests.e2e.conftest import ZAVA, Server, environment, start_server
+from tests.e2e.conftest import ZAVA, CopyShop, Server, environment, start_server
 from tests.tiny_shop import PEOPLE
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.mcp.disconnect import DisconnectMiddleware
@@ -153,8 +153,8 @@ class HttpClient:
 
 
 @pytest.fixture(scope="module")
-def json_server(folder: Path) -> Iterator[Server]:
-    server = start_server(folder / "cancelling", "--scale", "0", **LIMITS)
+def json_server(copy_shop: CopyShop) -> Iterator[Server]:
+    server = start_server(copy_shop("0"), **LIMITS)
     yield server
     assert server.stop() == 0
 
@@ -335,16 +335,14 @@ def speaking(command: list[str], era: str, log: Path, **variables: str) -> Itera
 
 
 @pytest.fixture(scope="module")
-def own_shop(folder: Path) -> Path:
+def own_shop(copy_shop: CopyShop) -> Path:
     """A data directory that a server may have for itself."""
-    server = start_server(folder / "cancelling over stdio", "--scale", "0")
-    assert server.stop() == 0
-    return server.data_dir
+    return copy_shop("0")
 
 
 def over_stdio(data_dir: Path, era: str, log: Path) -> AbstractContextManager[StdioClient]:
     """Zava as it is served."""
-    command = [*ZAVA, "serve", "--transport", "stdio", "--data-dir", str(data_dir), "--scale", "0"]
+    command = [*ZAVA, "serve", "--transport", "stdio", "--data-dir", str(data_dir)]
     return speaking(command, era, log, ZAVA_TOKEN=TOKEN)
 
 

@@ -4,13 +4,12 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from tests.e2e.conftest import SCALE, Server, start_server
+from tests.e2e.conftest import SCALE, CopyShop, Server, start_server
 from tests.e2e.served import ERA, call, headers_of, message, serving
 from tests.tiny_shop import HEAD_OFFICE, SEATTLE
 from zava.adapters.mcp.identity import KnownTokens
@@ -24,8 +23,8 @@ LIMITS = {"ZAVA_LIMITS__HEAVY_SLOTS": "1", "ZAVA_LIMITS__QUEUE": "3", "ZAVA_LIMI
 
 
 @pytest.fixture(scope="module")
-def limited(folder: Path) -> Iterator[Server]:
-    server = start_server(folder / "fairness", "--scale", SCALE, **LIMITS)
+def limited(copy_shop: CopyShop) -> Iterator[Server]:
+    server = start_server(copy_shop(SCALE), **LIMITS)
     yield server
     assert server.stop() == 0
 

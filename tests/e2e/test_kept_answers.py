@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fastmcp import Client
 
-from tests.e2e.conftest import UNHURRIED, Server, start_server, zava
+from tests.e2e.conftest import UNHURRIED, CopyShop, Server, start_server, zava
 from tests.e2e.test_answers import as_owner
 from tests.redis_server import PASSWORD, running_redis
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
@@ -72,11 +72,9 @@ async def test_an_answer_is_worked_out_anew_when_the_shop_has_changed(shop: Serv
 
 
 @pytest.fixture
-def shared(folder: Path) -> Iterator[dict[str, str]]:
+def shared(copy_shop: CopyShop) -> Iterator[dict[str, str]]:
     """Settings of servers of one shop, which is empty."""
-    data_dir = folder / "shared"
-    assert zava("db", "seed", "--data-dir", str(data_dir), "--scale", "0").returncode == 0
-    with EmbeddedPostgres(data_dir) as postgres:
+    with EmbeddedPostgres(copy_shop("0")) as postgres:
         yield {
             "ZAVA_DATABASE__DSN": postgres.dsn(user="zava_app", password=postgres.secret("zava_app")),
             "ZAVA_DATABASE__CONTEXT_KEY_FILE": str(postgres.secret_file("context-key")),

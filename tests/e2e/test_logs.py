@@ -8,14 +8,12 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from tests.e2e.conftest import start_server, zava
+from tests.e2e.conftest import CopyShop, start_server, zava
 
 
-def test_the_log_of_a_server_is_an_object_an_event_uvicorns_own_included(folder: Path, tmp_path: Path) -> None:
+def test_the_log_of_a_server_is_an_object_an_event_uvicorns_own_included(copy_shop: CopyShop, tmp_path: Path) -> None:
     file = tmp_path / "mcp_server.log"
-    server = start_server(
-        folder / "logging", "--scale", "0", ZAVA_LOG__FORMAT="json", ZAVA_LOG__FILE=str(file), ZAVA_LOG__LEVEL="DEBUG"
-    )
+    server = start_server(copy_shop("0"), ZAVA_LOG__FORMAT="json", ZAVA_LOG__FILE=str(file), ZAVA_LOG__LEVEL="DEBUG")
     address = urlsplit(server.url)
     assert address.hostname
     with socket.create_connection((address.hostname, address.port or 0)) as client:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Server, start_server, zava
+from tests.e2e.conftest import CopyShop, Server, start_server, zava
 from tests.e2e.test_cancellation import STATELESS, HttpClient
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Server]:
-    server = start_server(folder / "administered", "--scale", "0")
+def server(copy_shop: CopyShop) -> Iterator[Server]:
+    server = start_server(copy_shop("0"))
     yield server
     assert server.stop() == 0
 

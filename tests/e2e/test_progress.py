@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastmcp import Client
 
-from tests.e2e.conftest import ZAVA, Server, start_server
+from tests.e2e.conftest import ZAVA, CopyShop, Server, start_server
 from tests.e2e.test_cancellation import (
     ERAS,
     LIMITS,
@@ -30,8 +30,8 @@ SHORT = LIMITS | {"ZAVA_SANDBOX__STATEMENT_TIMEOUT": SECONDS}
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Server]:
-    server = start_server(folder / "reporting", "--scale", "0", **SHORT)
+def server(copy_shop: CopyShop) -> Iterator[Server]:
+    server = start_server(copy_shop("0"), **SHORT)
     yield server
     assert server.stop() == 0
 
@@ -107,16 +107,14 @@ def test_a_dropped_stream_stops_the_query(server: Server, era: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def own_shop(folder: Path) -> Path:
+def own_shop(copy_shop: CopyShop) -> Path:
     """A data directory that a server may have for itself."""
-    server = start_server(folder / "reporting over stdio", "--scale", "0")
-    assert server.stop() == 0
-    return server.data_dir
+    return copy_shop("0")
 
 
 @pytest.mark.parametrize("era", ERAS)
 def test_over_stdio_who_asks_is_told_of_a_slow_query(own_shop: Path, era: str, tmp_path: Path) -> None:
-    command = [*ZAVA, "serve", "--transport", "stdio", "--data-dir", str(own_shop), "--scale", "0"]
+    command = [*ZAVA, "serve", "--transport", "stdio", "--data-dir", str(own_shop)]
     with speaking(command, era, tmp_path / "log", ZAVA_TOKEN=TOKEN) as client:
         client.send(asking(era, SLOW))
         assert_is_progress([client.receive(), client.receive()])

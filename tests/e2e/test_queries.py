@@ -2,11 +2,10 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Server, start_server, zava
+from tests.e2e.conftest import CopyShop, Server, start_server, zava
 from tests.e2e.test_cancellation import LIMITS, SLOW, STATELESS, TOKEN, HttpClient, assert_hears, query
 from zava.demo.personas import PERSONAS
 
@@ -14,8 +13,8 @@ ASKER = next(persona for persona in PERSONAS if persona.token == TOKEN)
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Server]:
-    server = start_server(folder / "operated", "--scale", "0", **LIMITS | {"ZAVA_SANDBOX__STATEMENT_TIMEOUT": "100"})
+def server(copy_shop: CopyShop) -> Iterator[Server]:
+    server = start_server(copy_shop("0"), **LIMITS | {"ZAVA_SANDBOX__STATEMENT_TIMEOUT": "100"})
     yield server
     assert server.stop() == 0
 

@@ -15,7 +15,7 @@ import httpx2
 import psycopg
 import pytest
 
-from tests.e2e.conftest import SCALE, ZAVA, Server, environment, free_port, start_server, zava
+from tests.e2e.conftest import SCALE, ZAVA, CopyShop, Server, environment, free_port, start_server, zava
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.demo.personas import PERSONAS
 
@@ -240,11 +240,9 @@ def test_an_administrator_without_a_server_is_refused(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def own_shop(folder: Path) -> Path:
+def own_shop(copy_shop: CopyShop) -> Path:
     """A data directory that a test may serve by itself."""
-    server = start_server(folder / "own", "--scale", "0")
-    assert server.stop() == 0
-    return server.data_dir
+    return copy_shop("0")
 
 
 def test_an_empty_shop_has_its_stores_and_people(own_shop: Path) -> None:

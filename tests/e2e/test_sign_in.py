@@ -13,7 +13,7 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
 from tests.authorization_server import ISSUER, AuthorizationServer
-from tests.e2e.conftest import ZAVA, Server, environment, free_port, start_server, zava
+from tests.e2e.conftest import ZAVA, CopyShop, Server, environment, free_port, start_server, zava
 from tests.e2e.served import HANDSHAKE_ERA, call, headers_of, message
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.demo.personas import PERSONAS
@@ -39,11 +39,9 @@ class Company:
 
 
 @pytest.fixture(scope="module")
-def company(folder: Path) -> Iterator[Company]:
-    data_dir = folder / "company"
-    assert zava("db", "seed", "--data-dir", str(data_dir), "--scale", "0").returncode == 0
+def company(folder: Path, copy_shop: CopyShop) -> Iterator[Company]:
     provider = AuthorizationServer()
-    with EmbeddedPostgres(data_dir) as postgres, provider.running():
+    with EmbeddedPostgres(copy_shop("0")) as postgres, provider.running():
         settings = {
             "ZAVA_DATABASE__DSN": postgres.dsn(user="zava_app", password=postgres.secret("zava_app")),
             "ZAVA_DATABASE__WRITER_DSN": postgres.dsn(user="zava_writer", password=postgres.secret("zava_writer")),

@@ -11,16 +11,15 @@ import httpx2
 import psycopg
 import pytest
 
-from tests.e2e.conftest import Server, start_server, zava
+from tests.e2e.conftest import CopyShop, Server, start_server, zava
 from tests.e2e.test_sign_in import me
 from tests.standby import kill, several, standby_of
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 
 
 @pytest.fixture(scope="module")
-def settings(folder: Path) -> Iterator[dict[str, str]]:
-    primary_dir = folder / "primary"
-    assert zava("db", "seed", "--data-dir", str(primary_dir), "--scale", "0").returncode == 0
+def settings(folder: Path, copy_shop: CopyShop) -> Iterator[dict[str, str]]:
+    primary_dir = copy_shop("0")
     with EmbeddedPostgres(primary_dir) as primary, standby_of(primary, primary_dir, folder / "standby") as standby:
         yield {
             "ZAVA_DATABASE__DSN": several(

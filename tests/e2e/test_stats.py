@@ -4,12 +4,11 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from fastmcp import Client
 
-from tests.e2e.conftest import Server, free_port, start_server, zava
+from tests.e2e.conftest import CopyShop, Server, free_port, start_server, zava
 from zava.demo.personas import HEAD_OFFICE, PERSONAS
 
 TACOMA = next(persona for persona in PERSONAS if persona.token == "demo-store-tacoma")
@@ -17,9 +16,9 @@ QUERY = "SELECT name FROM stores WHERE name <> 'Canary' ORDER BY name"
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Server]:
+def server(copy_shop: CopyShop) -> Iterator[Server]:
     """One that takes everything for slow, and has been asked some things by two people."""
-    server = start_server(folder / "measured", "--scale", "0", ZAVA_LOG__SLOW_SECONDS="0.001")
+    server = start_server(copy_shop("0"), ZAVA_LOG__SLOW_SECONDS="0.001")
     asyncio.run(ask(server, HEAD_OFFICE.token, times=2))
     asyncio.run(ask(server, TACOMA.token, times=1))
     yield server

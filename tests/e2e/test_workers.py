@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.e2e.conftest import UNHURRIED, Server, start_server
+from tests.e2e.conftest import UNHURRIED, CopyShop, Server, start_server
 from tests.e2e.served import ERA, call, headers_of, message
 
 TOKEN = "demo-head-office"
@@ -20,8 +20,8 @@ PERFORMANCE = message("resources/read", {"uri": "zava://performance"})
 
 
 @pytest.fixture
-def server(folder: Path) -> Iterator[Server]:
-    server = start_server(folder / "workers", "--scale", "0", "--workers", str(WORKERS), **UNHURRIED)
+def server(copy_shop: CopyShop) -> Iterator[Server]:
+    server = start_server(copy_shop("0"), "--workers", str(WORKERS), **UNHURRIED)
     yield server
     if server.process.poll() is None:
         assert server.stop(signal.SIGTERM) == 0

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ import psycopg
 
 Connection = psycopg.Connection[Any]
 
-# Of a store, by its digit: order numbers, amounts, costs, refunds, targets and stock that nobody else has.
+# Of stores, by their digits: order numbers, amounts, costs, refunds, targets and stock that nobody else has.
 NUMBERS = (
     r"8461{0}\d{{7}}",
     r"5273{0}\d{{3}}\.37",
@@ -86,10 +86,6 @@ class StoreMarks:
     mark: str
     person: str
 
-    @property
-    def numbers(self) -> Iterator[str]:
-        return (rf"(?<![\w.-]){number.format(self.digit)}(?![\w-])" for number in NUMBERS)
-
 
 @dataclass(frozen=True)
 class Canaries:
@@ -111,15 +107,18 @@ class Canaries:
     def hidden_from(self, store_ids: Collection[UUID], *, personal: bool) -> re.Pattern[str]:
         """What somebody with these stores must never see, in lower case, forwards, backwards or in hexadecimal."""
         marks = [self.people, self.activity]
-        numbers: list[str] = []
+        digits = ""
         for store in self.stores:
             if store.store_id not in store_ids:
                 marks.append(store.mark)
-                numbers.extend(store.numbers)
+                digits += str(store.digit)
             if store.store_id not in store_ids or not personal:
                 marks.append(store.person)
         disguised = (way for mark in marks for way in (mark, mark[::-1], mark.encode().hex()))
-        return re.compile("|".join((*disguised, *self.pads, *numbers, *TOKENS)))
+        # One alternative for all stores: every place of every answer is compared with each.
+        numbers = "|".join(number.format(f"[{digits}]") for number in NUMBERS)
+        whole = (rf"(?<![\w.-])(?:{numbers})(?![\w-])",) if digits else ()
+        return re.compile("|".join((*disguised, *self.pads, *whole, *TOKENS)))
 
 
 def plant(connection: Connection) -> Canaries:
