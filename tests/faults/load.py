@@ -32,6 +32,7 @@ class Outcome:
         at: when it was asked, as seconds of a clock that only grows.
         seconds: until it ended.
         text: what was answered.
+        is_kept: whether it had been worked out before.
     """
 
     what: str
@@ -39,6 +40,7 @@ class Outcome:
     at: float
     seconds: float
     text: str
+    is_kept: bool = False
 
     @property
     def acceptable(self) -> bool:
@@ -104,8 +106,9 @@ class Asker:
         if result.get("isError"):
             failure = result["_meta"]["zava/error"]
             return Outcome(failure["code"], failure["retryable"], at, seconds, result["content"][0]["text"])
-        right = told(result) == expected
-        return Outcome(RIGHT if right else "wrong", False, at, seconds, str(result)[:500])  # noqa: FBT003
+        what = RIGHT if told(result) == expected else "wrong"
+        is_kept = result["structuredContent"].get("cached", False)
+        return Outcome(what, False, at, seconds, str(result)[:500], is_kept)  # noqa: FBT003
 
     def close(self) -> None:
         self._client.close()

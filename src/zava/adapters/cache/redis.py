@@ -29,8 +29,9 @@ LOCK = ":lock"
 PATIENCE_SECONDS = 0.25
 # After a failure nobody asks Redis until it answers again.
 PROBE_SECONDS = 1.0
-# So long another server may take for an answer until this one works it out too.
-LOCK_SECONDS = 10.0
+# So long another server may take for an answer until this one works it out too. What Redis did not hear, or heard only
+# when it was no longer frozen, or who was killed meanwhile, holds nobody up for longer.
+LOCK_SECONDS = 3.0
 LOOK_AGAIN_SECONDS = 0.025
 MOST_CONNECTIONS = 32
 MOST_BYTES = 2**20
