@@ -22,6 +22,18 @@ def told(result: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in result["structuredContent"].items() if name not in {"cached", "as_of"}}
 
 
+def headers_of(token: str) -> dict[str, str]:
+    return {
+        "Authorization": f"Bearer {token}",
+        "Accept": "application/json, text/event-stream",
+        "MCP-Protocol-Version": "2025-06-18",
+    }
+
+
+def body_of(tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a question ended.
@@ -78,17 +90,12 @@ class Asker:
         self._url = url
         self._client = httpx2.Client(
             timeout=90,
-            headers={
-                "Authorization": f"Bearer {token}",
-                "Accept": "application/json, text/event-stream",
-                "MCP-Protocol-Version": "2025-06-18",
-            },
+            headers=headers_of(token),
         )
 
     def ask(self, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The result of a call; an error when the server refuses the request."""
-        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
-        response = self._client.post(self._url, json=body)
+        response = self._client.post(self._url, json=body_of(tool, arguments))
         if response.status_code != 200:
             error = {"code": f"HTTP {response.status_code}", "retryable": "Retry-After" in response.headers}
             return {"isError": True, "content": [{"text": response.text}], "_meta": {"zava/error": error}}

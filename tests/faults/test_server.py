@@ -1,16 +1,20 @@
 """The server itself is stopped, or killed, while people ask."""
 
+import json
 import os
 import signal
 import time
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
+from http.client import HTTPConnection
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.e2e.conftest import start_server
 from tests.faults.conftest import LONG, Database, Serve, Served
-from tests.faults.load import LOST, RIGHT, asking
+from tests.faults.load import LOST, QUESTION, RIGHT, Asker, asking, body_of, headers_of, told
 from tests.faults.proxy import Proxy
 
 # Also for a busy machine.
@@ -46,10 +50,54 @@ def test_a_server_that_is_told_to_stop_answers_whom_it_has_heard(
         assert served.server.stop(signal.SIGTERM) == 0
         seconds = time.monotonic() - stopped_at
     assert {one.what for one in outcomes.all} == {RIGHT, LOST}, outcomes.counted()
+    # Who was connected got an answer, and was then refused a new connection.
+    assert [one for one in outcomes.all if one.what == LOST and not one.text.startswith("ConnectError")] == []
     # A call is audited before its answer leaves: so many were accepted.
     assert audited(database, proxy, since) == sum(one.what == RIGHT for one in outcomes.all)
     assert seconds < DRAIN_SECONDS
     print(f"{outcomes.counted()}, stopped after {seconds:.1f} s")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_who_has_connected_before_the_server_is_told_to_stop_is_answered(serve: Serve, workers: int) -> None:
+    """Whether it has accepted them or not, and whether they have asked already or are about to."""
+    served = serve(ZAVA_HTTP__WORKERS=str(workers))
+    token, right = next(iter(served.right.items()))
+    with ExitStack() as stack:
+        accepted = [stack.enter_context(closing(Asker(served.url, token))) for _ in range(4)]
+        for asker in accepted:
+            assert asker.outcome(right).what == RIGHT
+        url = httpx2.URL(served.url)
+        stopped = family(served.server.process.pid)
+        for pid in reversed(stopped):
+            os.kill(pid, signal.SIGSTOP)
+        connected = [stack.enter_context(closing(HTTPConnection(url.host, url.port or 80, 30))) for _ in range(40)]
+        for number, connection in enumerate(connected):
+            connection.connect()
+            if number % 2:
+                ask(connection, token)
+        served.server.process.send_signal(signal.SIGTERM)
+        # With several, the first one tells the others to stop before they go on.
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.2)
+        for connection in connected[::2]:
+            ask(connection, token)
+        outcomes = [asker.outcome(right) for asker in accepted]
+        answers = [told(json.load(connection.getresponse())["result"]) for connection in connected]
+    assert answers == [right] * len(connected)
+    assert [one.what for one in outcomes] == [RIGHT] * len(accepted), outcomes
+    assert served.server.process.wait(timeout=30) == 0
+
+
+def ask(connection: HTTPConnection, token: str) -> None:
+    headers = headers_of(token) | {"Content-Type": "application/json"}
+    connection.request("POST", "/mcp", json.dumps(body_of(*QUESTION)), headers)
+
+
+def family(pid: int) -> list[int]:
+    """A process, and those that it has started."""
+    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split())]
 
 
 def test_a_server_that_is_killed_leaves_nothing_behind(serve: Serve, database: Database) -> None:

@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asyncc
 from dataclasses import dataclass
 from typing import NoReturn
 
-import uvicorn
 import uvloop
 
 from zava.adapters.postgres.access import DatabaseAccess
@@ -20,6 +19,7 @@ from zava.adapters.postgres.sales_rollup import SalesRollup
 from zava.adapters.telemetry.call_context import add_call_context
 from zava.adapters.telemetry.setup import open_telemetry
 from zava.adapters.telemetry.telemetry import DatabaseServer, Telemetry
+from zava.adapters.web.connections import DrainingServer
 from zava.adapters.web.health import health_routes
 from zava.adapters.web.welcome import welcome_routes
 from zava.commands.answer_cache import keep_looking
@@ -109,7 +109,7 @@ async def _answer_http(container: Container, database: Database, entrance: Entra
         config = server_config(app, settings.http)
         url = entrance.url
         entrance.ready(sample_shop_welcome(url) if database.embedded else plain_welcome(url, settings.auth.issuer))
-        await uvicorn.Server(config).serve(sockets=[entrance.listener])
+        await DrainingServer(config).serve(sockets=[entrance.listener])
 
 
 async def _answer_stdio(container: Container, database: Database) -> None:

@@ -1,17 +1,23 @@
 """Connections that cannot be held for ever: bounded in number, and in the time that a client takes.
 
 uvicorn bounds the time between two requests. It waits without end for the rest of a request that has begun, and for a
-client that does not read its answer. Its fast parser takes headers of any size, and some that HTTP forbids.
+client that does not read its answer. Its fast parser takes headers of any size, and some that HTTP forbids. When it is
+told to stop it hangs up on whoever has connected and not been heard yet.
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 BLANKS = b" \t"
+# So long who has connected may still ask when the server has been told to stop.
+LAST_SECONDS = 1.0
 BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 20\r\n"
     b"Retry-After: 1\r\nConnection: close\r\n\r\nToo many connections"
@@ -81,6 +87,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._is_whole = False
         self._has_headers = False
         self._header_bytes = 0
+        # Whether the server stops: the next answer ends the connection.
+        self._is_last = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(cast("asyncio.Transport", _Transport(transport)))
@@ -125,6 +133,8 @@ class BoundedConnection(HttpToolsProtocol):
             # The parser ends here, and uvicorn answers 400.
             raise ValueError("headers that are too long, or do not name one host")
         super().on_headers_complete()
+        if self._is_last:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         self._is_whole = True
@@ -133,6 +143,13 @@ class BoundedConnection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._watch_request()
+
+    def shutdown(self) -> None:
+        self._is_last = True
+        if self._is_idle:
+            self.loop.call_later(LAST_SECONDS, self._close_if_idle)
+        else:
+            super().shutdown()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -149,6 +166,15 @@ class BoundedConnection(HttpToolsProtocol):
         else:
             self._to_ask.start()
 
+    @property
+    def _is_idle(self) -> bool:
+        # There is no cycle before the first request, though uvicorn's type says otherwise.
+        return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]
+
+    def _close_if_idle(self) -> None:
+        if self._is_idle:
+            self.transport.close()
+
     def _abort(self) -> None:
         self.transport.abort()
 
@@ -156,3 +182,38 @@ class BoundedConnection(HttpToolsProtocol):
 def bounded(limits: ConnectionLimits) -> type[BoundedConnection]:
     """What uvicorn makes of every connection."""
     return type("BoundedConnection", (BoundedConnection,), {"limits": limits})
+
+
+class DrainingServer(uvicorn.Server):
+    """Answers everybody who has connected by the time it closes its port."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Takes in whom the kernel has connected, and would reset as soon as the port is closed.
+
+        Args:
+            sockets: the ports.
+        """
+        connected = [connection for listener in sockets or () for connection in _waiting(listener)]
+        for server in self.servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        entering = [loop.connect_accepted_socket(self._protocol, one, ssl=self.config.ssl) for one in connected]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS):
+                await asyncio.gather(*entering, return_exceptions=True)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return self.config.http_protocol_class(  # type: ignore[call-arg] # as uvicorn has it
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+
+
+def _waiting(listener: socket.socket) -> list[socket.socket]:
+    """The connections that nobody has accepted yet."""
+    listener.settimeout(0)
+    connections = []
+    with suppress(OSError):
+        while True:
+            connections.append(listener.accept()[0])
+    return connections
