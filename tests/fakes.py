@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from math import sqrt
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -202,7 +202,8 @@ class FakeSalesRepository(SalesRepository):
             if keys := _place(query, store, month, tiny_shop.PRODUCTS[0].name):
                 parts.setdefault(keys, _Part()).targets.append(tiny_shop.TARGETS.get((store, month)))
         slices = [Slice(keys[1:], part.totals(query.facts)) for keys, part in parts.items() if part.counts(query.facts)]
-        return AnalysisFigures(tuple(slices[: query.most + 1]), AS_OF, ("retail.orders",), 0)
+        count = min(len(slices), query.most + 1)
+        return AnalysisFigures(tuple(_first(slices, query)), count, AS_OF, ("retail.orders",), 0)
 
     def explain(self, query: AnalysisQuery) -> AnalysisPlan:
         return AnalysisPlan(("retail.orders",), "SELECT 1", {"first_day": str(query.days.first_day)})
@@ -230,6 +231,21 @@ class FakeSalesRepository(SalesRepository):
                 higher = sum(value > figures[mine[0]] for value in figures.values())
                 standing.append(ChainStanding(metric.name, 4 * higher // len(figures) + 1, len(figures)))
         return standing
+
+
+def _first(slices: list[Slice], query: AnalysisQuery) -> list[Slice]:
+    ranking = query.ranking
+    if not ranking:
+        return slices[: query.most + 1]
+    by = ranking.by
+
+    def rank(one: Slice) -> Any:  # noqa: ANN401 - texts, days and numbers
+        return one.keys[query.dimensions.index(by)] if by in query.dimensions else getattr(one.totals, by)
+
+    first = sorted(slices, key=rank, reverse=ranking.descending)
+    return [
+        one for place, one in enumerate(first) if place < ranking.rows or rank(one) == rank(first[ranking.rows - 1])
+    ]
 
 
 def _first_order(stores: Sequence[str], customer: str | None) -> OrderRow | None:

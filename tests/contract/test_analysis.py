@@ -1,5 +1,6 @@
 """Sums by dimensions: fake and PostgreSQL answer alike for every combination, and plain SQL agrees."""
 
+from dataclasses import replace
 from datetime import date
 from itertools import combinations
 
@@ -11,7 +12,9 @@ from tests.fakes import FakeSalesRepository
 from tests.tiny_shop import PersonRow
 from zava.core.analysis import DIMENSIONS
 from zava.core.errors import AuthorizationError
-from zava.core.model import AnalysisQuery, DateRange, Fact, Slice
+from zava.core.metrics import ANALYSIS_METRICS
+from zava.core.model import AnalysisQuery, DateRange, Fact, Ranking, Slice
+from zava.core.use_cases.analyze_sales import SUMS
 
 PEOPLE = [tiny_shop.HEAD_OFFICE, tiny_shop.REGION, tiny_shop.SEATTLE, tiny_shop.STORELESS]
 PERIODS = [DateRange(date(2026, 3, 1), date(2026, 3, 31)), DateRange(date(2026, 1, 1), date(2026, 12, 31))]
@@ -91,6 +94,26 @@ async def test_filters_let_through_what_they_name(
 async def test_one_slice_more_than_wanted_says_that_there_are_more(ports: Ports) -> None:
     asked = AnalysisQuery(("product",), frozenset(("lines",)), (), PERIODS[1], None, most=2)
     assert len((await ports.sales.analyze(tiny_shop.HEAD_OFFICE.principal, asked)).slices) == 3
+
+
+@pytest.mark.parametrize("descending", [False, True])
+async def test_the_first_slices_are_those_that_are_wanted_and_what_equals_the_last_of_them(
+    ports: Ports, *, descending: bool
+) -> None:
+    facts = frozenset[Fact](("lines", "orders", "returns", "customers", "first_orders"))
+    sums = sorted(SUMS - {"revenue_target"})
+    for dimensions in (("store", "month"), ("quarter", "region"), ("product", "week")):
+        possible_facts = frozenset(fact for fact in facts if possible(dimensions, frozenset((fact,))))
+        every = query(dimensions, possible_facts, PERIODS[1])
+        there_are = len((await ports.sales.analyze(tiny_shop.HEAD_OFFICE.principal, every)).slices)
+        known = {metric.name for metric in ANALYSIS_METRICS.values() if metric.facts <= possible_facts}
+        for by in (*dimensions, *(name for name in sums if name in known)):
+            for rows in (1, 3, 1000):
+                asked = replace(every, ranking=Ranking(by, descending, rows))
+                found, expected = await both(ports, tiny_shop.HEAD_OFFICE, asked)
+                assert found == expected, asked.ranking
+                assert len(found) >= min(rows, there_are)
+                assert (await ports.sales.analyze(tiny_shop.HEAD_OFFICE.principal, asked)).slice_count == there_are
 
 
 async def test_nobody_analyzes_nothing(ports: Ports) -> None:

@@ -15,8 +15,8 @@ from tests.tiny_shop import PersonRow
 from zava.core.analysis import DIMENSIONS
 from zava.core.errors import AuthorizationError, NotFoundError, ValidationError, ZavaError
 from zava.core.metrics import ANALYSIS_METRICS, METRICS
-from zava.core.model import AnalysisFigures, AnalysisQuery, Principal, Slice
-from zava.core.use_cases.analyze_sales import ZERO, AnalyzeSales, SalesAnalysis
+from zava.core.model import AnalysisFigures, AnalysisQuery, Principal, Slice, Totals
+from zava.core.use_cases.analyze_sales import SUMS, ZERO, AnalyzeSales, SalesAnalysis
 from zava.core.use_cases.get_store_performance import GetStorePerformance
 
 # Ten in the evening of 31 March in Seattle.
@@ -151,6 +151,46 @@ async def test_any_column_may_order_the_rows_and_a_limit_cuts_them() -> None:
     assert (result.row_count, result.slices) == (2, 4)
     with pytest.raises(ValidationError, match="name one of product, revenue, and desc or asc"):
         await analyze(["revenue"], "product", order_by="store")
+
+
+class Whole(FakeSalesRepository):
+    """Answers all slices, whichever are wanted."""
+
+    async def analyze(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
+        return await super().analyze(principal, replace(query, ranking=None))
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 100])
+async def test_rows_are_the_same_whether_the_first_slices_are_asked_for_or_all(limit: int) -> None:
+    for dimensions, names in (
+        (("store", "month"), ["revenue", "orders", "gross_margin_percent", "customers", "net_revenue"]),
+        (("product",), ["units", "average_order_value", "returned_amount"]),
+        (("week", "category"), ["discount_amount", "gross_margin"]),
+    ):
+        columns = [*dimensions, *names]
+        for order_by in (None, *columns, *(f"{name} desc" for name in columns)):
+            first, whole = [
+                await AnalyzeSales(FakeStoreDirectory(), sales, FakeProductRepository(), lambda: NOW)(
+                    tiny_shop.HEAD_OFFICE.principal,
+                    names,
+                    group_by=dimensions,
+                    period="2026",
+                    order_by=order_by,
+                    limit=limit,
+                    totals=True,
+                )
+                for sales in (FakeSalesRepository(), Whole())
+            ]
+            assert first == whole
+            assert first.slices > 2
+
+
+def test_metrics_that_are_called_like_a_sum_are_that_sum() -> None:
+    totals = Totals(Decimal(1), Decimal(2), 3, 4, 5, Decimal(6), Decimal(7), 8, 9, Decimal(10))
+    named = SUMS & ANALYSIS_METRICS.keys()
+    assert {"revenue", "orders", "customers"} < named
+    for name in named:
+        assert ANALYSIS_METRICS[name].value(totals) == getattr(totals, name)
 
 
 class Upside(FakeSalesRepository):

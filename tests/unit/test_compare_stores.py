@@ -80,7 +80,7 @@ class SalesOf(FakeSalesRepository):
         slices = [Slice((name,), revenue_of(figure)) for name, figure in sold.items()]
         if sold and not query.dimensions:
             slices = [Slice((), revenue_of(sum(sold.values())))]
-        return AnalysisFigures(tuple(slices), AS_OF, (), 0)
+        return AnalysisFigures(tuple(slices), len(slices), AS_OF, (), 0)
 
 
 def revenue_of(figure: int) -> Totals:

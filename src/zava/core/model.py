@@ -134,6 +134,20 @@ Fact: TypeAlias = Literal["lines", "orders", "returns", "customers", "first_orde
 
 
 @dataclass(frozen=True, slots=True)
+class Ranking:
+    """Which slices come first.
+
+    Attributes:
+        by: a dimension, or a sum of Totals.
+        rows: so many are wanted, and whatever equals the last of them.
+    """
+
+    by: str
+    descending: bool
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class AnalysisQuery:
     """Sums of some days, by some dimensions.
 
@@ -143,6 +157,7 @@ class AnalysisQuery:
         filters: values of a dimension that count, as text.
         target_months: whole months, whose targets count; None when the days are not the beginning of such.
         most: slices at most; one more is answered when there are more.
+        ranking: the slices that are wanted; all of them where there is none.
     """
 
     dimensions: tuple[str, ...]
@@ -151,6 +166,7 @@ class AnalysisQuery:
     days: DateRange
     target_months: DateRange | None
     most: int
+    ranking: Ranking | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +211,15 @@ class AnalysisFigures:
     """The sums of each slice that has any.
 
     Attributes:
+        slices: in no order.
+        slice_count: how many there are, with those that are not wanted.
         as_of: the moment up to which everything is counted.
         tables: that were read; of rollups, those.
         unrolled_days: days of stores that changed since they were summed, and were read from the orders instead.
     """
 
     slices: tuple[Slice, ...]
+    slice_count: int
     as_of: datetime
     tables: tuple[str, ...]
     unrolled_days: int

@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 Json: TypeAlias = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+PLAIN = frozenset((str, int, float, bool, type(None)))
 
 
 class ShortSchema(GenerateJsonSchema):
@@ -82,7 +83,8 @@ def to_json(value: object) -> Json:
     if isinstance(value, dict):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [to_json(item) for item in value]
+        # Most lists are rows, and most rows need no look at each of their values.
+        return list(value) if PLAIN.issuperset(map(type, value)) else [to_json(item) for item in value]
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, date | UUID):  # a moment too

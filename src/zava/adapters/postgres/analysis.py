@@ -1,14 +1,15 @@
 """The metrics compiler: an analysis becomes one query. The one place that composes SQL, from the closed lists here."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import LiteralString
 
 from psycopg import sql
 
 from zava.adapters.postgres.rollups import Rollup, rollup_for
-from zava.core.model import AnalysisQuery, Fact
+from zava.core.analysis import DIMENSIONS
+from zava.core.model import AnalysisQuery, Fact, Ranking
 
 # What each dimension is, of a row `part` that counts.
 VALUES: dict[str, LiteralString] = {
@@ -198,7 +199,10 @@ ANALYSIS: LiteralString = """
 WITH {parts}
 SELECT {columns}
 FROM {joined}
-LIMIT %(most)s"""
+{first}"""
+ANY_SLICES: LiteralString = "LIMIT %(most)s"
+# Also how many there are. In the order of letters that the core has, whatever the database's own is.
+FIRST_SLICES: LiteralString = "ORDER BY {by} {direction} FETCH FIRST (%(rows)s) ROWS WITH TIES"
 
 
 @dataclass(frozen=True)
@@ -233,10 +237,14 @@ def compile_analysis(query: AnalysisQuery) -> CompiledAnalysis:
         sql.SQL("{}{}").format(sql.Identifier(fact), using if place else sql.SQL(""))
         for place, fact in enumerate(facts)
     )
+    columns = [*keys[1:], *(_sum(fact, name) for fact in facts for name in sources[fact].sums)]
+    if query.ranking:
+        columns.append(sql.SQL("count(*) OVER () AS slice_count"))
     composed = sql.SQL(ANALYSIS).format(
         parts=sql.SQL(",\n\n").join(parts),
-        columns=sql.SQL(", ").join([*keys[1:], *(_sum(fact, name) for fact in facts for name in sources[fact].sums)]),
+        columns=sql.SQL(", ").join(columns),
         joined=joined,
+        first=_first(query.ranking, query.dimensions) if query.ranking else sql.SQL(ANY_SLICES),
     )
     tables = {table for fact in facts for table in sources[fact].tables if fact not in rolled}
     if rollup and rolled:
@@ -249,6 +257,16 @@ def _sum(fact: str, name: str) -> sql.Composed:
     """A sum of a fact, where another may have slices that this one has not."""
     missing = "{} AS {}" if name == "revenue_target" else "coalesce({}, 0) AS {}"
     return sql.SQL(missing).format(sql.Identifier(fact, name), sql.Identifier(name))
+
+
+def _first(ranking: Ranking, dimensions: Sequence[str]) -> sql.Composed:
+    by: sql.Composable = sql.Identifier(ranking.by)
+    if ranking.by in dimensions:
+        is_text = DIMENSIONS[ranking.by].type == "text"
+        by = sql.SQL('{} COLLATE "C"' if is_text else "{}").format(
+            sql.Identifier(f"key_{dimensions.index(ranking.by) + 1}")
+        )
+    return sql.SQL(FIRST_SLICES).format(by=by, direction=sql.SQL("DESC" if ranking.descending else "ASC"))
 
 
 def _sources(used: set[str]) -> dict[Fact, Source]:
@@ -271,7 +289,7 @@ def _parameters(query: AnalysisQuery, rollup: Rollup | None) -> dict[str, object
         "rolled_until": rolled.last_day if rolled else None,
         "first_target_month": months.first_day if months else None,
         "last_target_month": months.last_day if months else None,
-        "most": query.most + 1,
+        **({"rows": query.ranking.rows} if query.ranking else {"most": query.most + 1}),
     } | {f"values_of_{name}": list(values) for name, values in query.filters}
 
 

@@ -67,6 +67,7 @@ class AnalysisRow:
     repeat_customers: int = 0
     new_customers: int = 0
     revenue_target: Decimal | None = None
+    slice_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ class PostgresSalesRepository(SalesRepository):
         question = Question("analyze", compiled.sql, AnalysisRow, keep=False)
         answers = await self.sessions.ask(principal, compiled.parameters, question, ROLLUP)
         (rollup,) = answers[ROLLUP]
+        rows = answers[question]
         slices = tuple(
             Slice(
                 (row.key_1, row.key_2, row.key_3)[: len(query.dimensions)],
@@ -134,9 +136,10 @@ class PostgresSalesRepository(SalesRepository):
                     revenue_target=row.revenue_target,
                 ),
             )
-            for row in answers[question]
+            for row in rows
         )
-        return AnalysisFigures(slices, rollup.as_of, compiled.tables, rollup.unrolled_days)
+        slice_count = rows[0].slice_count if rows and query.ranking else None
+        return AnalysisFigures(slices, slice_count or len(rows), rollup.as_of, compiled.tables, rollup.unrolled_days)
 
     def explain(self, query: AnalysisQuery) -> AnalysisPlan:
         compiled = compile_analysis(query)

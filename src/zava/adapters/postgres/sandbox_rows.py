@@ -39,6 +39,7 @@ def _exact_number(text: str) -> Decimal | str:
     return Decimal(text) if abs(int(exponent or 0)) <= LARGEST_EXPONENT else text
 
 
+NESTED = frozenset((_Pairs, list))
 _decoder = json.JSONDecoder(object_pairs_hook=_Pairs, parse_float=_number, parse_int=_whole_number)
 _exact_decoder = json.JSONDecoder(object_pairs_hook=_Pairs, parse_float=_exact_number, parse_int=_whole_number)
 
@@ -59,7 +60,8 @@ def read_rows(answer: str, *, exact: bool = False) -> tuple[Rows, Literal["rows"
         row, position = decoder.raw_decode(answer, position)
         if isinstance(row, str):
             return tuple(rows), cast('Literal["rows", "bytes"]', row)
-        rows.append(tuple(_plain(value) for _, value in row))
+        values = tuple([value for _, value in row])
+        rows.append(values if NESTED.isdisjoint(map(type, values)) else tuple(map(_plain, values)))
         position += answer[position] == ","
     return tuple(rows), None
 

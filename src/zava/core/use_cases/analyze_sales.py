@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
@@ -20,6 +20,7 @@ from zava.core.model import (
     Directory,
     Fact,
     Principal,
+    Ranking,
     ResultColumn,
     Totals,
 )
@@ -44,6 +45,8 @@ MOST_ROWS = 1_000
 # Beyond this an analysis is a table dump, and nobody reads it.
 MOST_SLICES = 50_000
 WEEKDAYS_BACK = 364
+# The metrics of these names are the sums themselves, so that whoever sums can rank by them.
+SUMS = frozenset(field.name for field in fields(Totals))
 
 # Which calendar slices have a counterpart in the days that one compares with.
 LINED_UP: dict[CompareTo, frozenset[str]] = {
@@ -166,8 +169,20 @@ class AnalyzeSales:
         days = resolve_period_of(stores, period, today=today_of(business, self.now()), business=business)
         others = _compared(days, compare_to, dimensions)
 
-        query = AnalysisQuery(dimensions, facts, chosen, days.elapsed, target_months(facts, days), MOST_SLICES)
         columns = _columns(dimensions, wanted, compared=others is not None, shares=totals)
+        names = [column.name for column in columns]
+        by, descending = _order(names, order_by, dimensions)
+        # What is compared with other days is put in order when both are known.
+        ranked = others is None and dimensions and by in {*dimensions, *SUMS}
+        query = AnalysisQuery(
+            dimensions,
+            facts,
+            chosen,
+            days.elapsed,
+            target_months(facts, days),
+            MOST_SLICES,
+            Ranking(by, descending, limit) if ranked else None,
+        )
         analysis = SalesAnalysis(
             columns=columns,
             rows=(),
@@ -211,18 +226,12 @@ class AnalyzeSales:
             # Without dimensions, nothing sold is an answer too.
             for keys in dict.fromkeys((*now, *(before or ()))) or (() if dimensions else ((),))
         ]
-        ordered = _ordered(
-            rows,
-            [column.name for column in columns],
-            order_by,
-            by_figures=not (dimensions and DIMENSIONS[dimensions[0]].runs),
-            place=len(dimensions),
-        )[:limit]
+        ordered = _ordered(rows, names.index(by), descending=descending)[:limit]
         return replace(
             analysis,
             rows=tuple(ordered),
             row_count=len(ordered),
-            slices=len(rows),
+            slices=max(figures.slice_count, len(rows)),
             totals={metric.name: metric.value(everything) for metric in wanted} if everything else None,
             as_of=figures.as_of,
             tables=figures.tables,
@@ -251,14 +260,14 @@ class AnalyzeSales:
 
     async def _ask(self, principal: Principal, query: AnalysisQuery) -> AnalysisFigures:
         figures = await self.sales.analyze(principal, query)
-        if len(figures.slices) > query.most:
+        if figures.slice_count > query.most:
             raise ValidationError(
                 "group_by", None, f"there are more than {query.most:,} rows; choose fewer dimensions, days or values"
             )
         return figures
 
     async def _everything(self, principal: Principal, query: AnalysisQuery) -> Totals:
-        figures = await self.sales.analyze(principal, replace(query, dimensions=()))
+        figures = await self.sales.analyze(principal, replace(query, dimensions=(), ranking=None))
         return figures.slices[0].totals if figures.slices else ZERO
 
 
@@ -429,21 +438,22 @@ def _figures(
             yield percent(value, whole) if value is not None and whole is not None else None
 
 
-def _ordered(rows: list[Row], names: list[str], order_by: str | None, *, by_figures: bool, place: int) -> list[Row]:
-    """By a column of the caller's, or by time, or by the first metric with the greatest first.
-
-    Those that are equal come in the order of the dimensions, so that a limit always cuts alike.
-    """
-    rows = sorted(rows, key=_keys)
+def _order(names: Sequence[str], order_by: str | None, dimensions: Sequence[str]) -> tuple[str, bool]:
+    """The column to sort by, and whether the greatest comes first: the caller's, time, or the first metric."""
     if order_by is None:
-        return sorted(rows, key=lambda row: _rank(row[place]), reverse=True) if by_figures else rows
+        runs = bool(dimensions) and DIMENSIONS[dimensions[0]].runs
+        return (names[0], False) if runs else (names[len(dimensions)], True)
     name, _, direction = order_by.strip().partition(" ")
     if name not in names or direction.strip().lower() not in ("", "asc", "desc"):
         raise ValidationError(
             "order_by", order_by[:LONGEST_VALUE], f"name one of {', '.join(names)}, and desc or asc behind it"
         )
-    column = names.index(name)
-    return sorted(rows, key=lambda row: _rank(row[column]), reverse=direction.strip().lower() == "desc")
+    return name, direction.strip().lower() == "desc"
+
+
+def _ordered(rows: Iterable[Row], column: int, *, descending: bool) -> list[Row]:
+    """By a column. Those that are equal come in the order of the dimensions, so that a limit always cuts alike."""
+    return sorted(sorted(rows, key=_keys), key=lambda row: _rank(row[column]), reverse=descending)
 
 
 def _rank(value: Cell) -> tuple[bool, Any]:
