@@ -6,7 +6,8 @@
 FROM python:3.11-slim-bookworm AS base
 
 FROM base AS build
-# What the wheel is installed with. Not embedded: that PostgreSQL is for one machine, and not for a network.
+# What the wheel is installed with. Not embedded: that PostgreSQL is for one machine, and not for a network. An image for
+# administrators has it, for its pg_dump: docs/deployment.md, Backups.
 ARG EXTRAS=local,charts,redis
 ENV UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
 WORKDIR /source

@@ -26,6 +26,7 @@ from tests.fakes import (
 )
 from tests.pgbouncer import needs_pgbouncer, running_pgbouncer
 from tests.postgres import load_tiny_shop, reachable_folder
+from zava.adapters.embedded.binaries import version_of
 from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.inventory import PostgresInventoryRepository
@@ -67,6 +68,11 @@ OLDEST_POSTGRES = Path("/usr/lib/postgresql/15/bin")
 SERVERS: dict[str, Path | None] = {
     "embedded": None,
     **({"oldest": OLDEST_POSTGRES} if OLDEST_POSTGRES.exists() or os.environ.get("CI") else {}),
+    # Folders of any others, such as POSTGRES_BINARIES=/usr/lib/postgresql/16/bin:/usr/lib/postgresql/17/bin.
+    **{
+        f"postgres-{version_of(Path(folder))}": Path(folder)
+        for folder in filter(None, os.environ.get("POSTGRES_BINARIES", "").split(os.pathsep))
+    },
 }
 
 

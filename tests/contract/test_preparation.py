@@ -19,6 +19,7 @@ from zava.adapters.embedded.supervisor import EmbeddedPostgres
 from zava.adapters.postgres.context import ContextKey
 from zava.adapters.postgres.migrate import OWNERS, as_owners, migrate
 from zava.adapters.postgres.preparation import examine_administrator, refuse_foreign_contents
+from zava.commands.database import connect
 from zava.commands.init import initialise
 from zava.core.errors import SetupError
 from zava.settings import AuditSettings, DatabaseSettings, EmbeddingSettings, Settings
@@ -322,6 +323,19 @@ def test_a_password_of_the_environment_is_the_administrators_alone(
     monkeypatch.setenv("PGPASSWORD", str(given.pop("password")))
     assert initialise(settings, make_conninfo("", **given), prepared, new_passwords=False) == 0
     assert "unset ZAVA_DATABASE__ADMIN_DSN PGPASSWORD" in capsys.readouterr().out
+
+
+def test_a_login_that_was_tried_with_the_password_of_the_environment_is_told_so(
+    postgres: EmbeddedPostgres, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = conninfo_to_dict(postgres.dsn(database="prepared", user="zava_app")) | {"passfile": f"{prepared}/passwords"}
+    monkeypatch.setenv("PGPASSWORD", str(given.pop("password")))
+    refused = pytest.raises(SetupError, match="PGPASSWORD is set, and counts before any password file")
+    with refused, connect(make_conninfo("", **given), "zava_app"):
+        pass
+    monkeypatch.delenv("PGPASSWORD")
+    with connect(make_conninfo("", **given), "zava_app"):
+        pass
 
 
 def test_nobody_named_is_asked_for(tmp_path: Path) -> None:

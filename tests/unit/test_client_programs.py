@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from zava.adapters.postgres.client_programs import ClientProgramError, ClientPrograms, find_programs
+from zava.adapters.embedded.binaries import packaged_binaries
+from zava.adapters.postgres.client_programs import EMBEDDED, ClientProgramError, ClientPrograms, find_programs
 
 DSN = "host=db.example.com dbname=zava user=ada password='hunter 2'"
 
@@ -51,6 +52,12 @@ def test_where_none_fits_it_is_said_which_do(tmp_path: Path, server: int, there:
     with pytest.raises(ClientProgramError, match=wanted) as refused:
         find_programs(folders, server)
     assert f"postgresql-client-{server}" in str(refused.value)
+    # It has those of 18, which fit 17 and 18.
+    assert ("zava[embedded]" in str(refused.value)) == (server >= 17)
+
+
+def test_what_the_embedded_postgresql_is_said_to_bring_it_brings() -> None:
+    assert find_programs([packaged_binaries()], EMBEDDED).version == EMBEDDED
 
 
 def test_a_folder_with_half_of_the_programs_is_none(tmp_path: Path) -> None:

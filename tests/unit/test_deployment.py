@@ -24,6 +24,7 @@ from zava.settings import HttpSettings, Settings
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 IMAGE = f"zava:{PROJECT['version']}"
+ADMINISTRATORS_IMAGE = f"zava-administrator:{PROJECT['version']}"
 PORT = HttpSettings().port
 HEALTH = {route.path for route in health_routes({})}
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
@@ -214,6 +215,16 @@ def test_zava_in_compose_may_do_as_little_as_it_can() -> None:
     assert compose_settings("init")["ZAVA_DATABASE__ADMIN_DSN"].endswith("password=secret")
 
 
+def test_backups_are_made_by_an_image_with_the_programs_for_it_and_never_by_the_servers() -> None:
+    (servers,) = (rest.removeprefix("EXTRAS=").split(",") for rest in said("ARG"))
+    administrator = COMPOSE["services"]["administrator"]
+    assert administrator["image"] == ADMINISTRATORS_IMAGE
+    # And whatever the server can, such as `embed`.
+    assert set(administrator["build"]["args"]["EXTRAS"].split(",")) == {*servers, "embedded"} != set(servers)
+    (build,) = (words for words in documented("docker build ") if ADMINISTRATORS_IMAGE in words)
+    assert build == ["--build-arg", "EXTRAS=embedded", "--tag", ADMINISTRATORS_IMAGE, "."]
+
+
 # Kubernetes
 
 
@@ -303,6 +314,11 @@ def documented(start: str) -> list[list[str]]:
     return [shlex.split(line.removeprefix(start), comments=True) for line in lines if line.startswith(start)]
 
 
+def after_the_image(words: list[str]) -> int:
+    """Where the command of a container begins."""
+    return next(place for place, word in enumerate(words, start=1) if word in {IMAGE, ADMINISTRATORS_IMAGE})
+
+
 def commands() -> list[list[str]]:
     """Every command of Zava's that is run in a container."""
     (script,) = COMPOSE["services"]["token"]["command"]
@@ -314,14 +330,16 @@ def commands() -> list[list[str]]:
         *(pod["containers"][0]["args"] for pod in pods()),
         json.loads(said("CMD")[-1]),
         *documented("docker compose run --rm administrator "),
+        *documented("docker compose run --rm --volume ./backup:/backup administrator "),
         *documented("zava "),
-        *(words[words.index("zava:0.1.0") + 1 :] for words in documented("docker run --rm ")),
+        *(words[after_the_image(words) :] for words in documented("docker run --rm ")),
     ]
 
 
 def test_containers_run_commands_that_there_are() -> None:
     names = {" ".join(command[:2]) for command in commands()}
     assert {"init --folder", "principals add", "token create", "db migrate", "db seed", "embed", "serve"} <= names
+    assert "db backup" in names
     for command in commands():
         app.parse_args(command, exit_on_error=False, print_error=False)
 

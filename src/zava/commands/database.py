@@ -228,8 +228,8 @@ def connect(dsn: str, whom: str) -> Iterator[Connection]:
         connection = psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_SECONDS)
     except psycopg.OperationalError as error:
         raise SetupError(
-            f"The database does not let {whom} in: {first_line(error)}. Check the connection string and the password; "
-            "`zava db migrate` makes the login zava_app."
+            f"The database does not let {whom} in: {first_line(error)}. {_password_of_the_environment(dsn)}Check the "
+            "connection string and the password; `zava db migrate` makes the login zava_app."
         ) from None
     try:
         with connection:
@@ -242,6 +242,13 @@ def connect(dsn: str, whom: str) -> Iterator[Connection]:
         raise SetupError(f"The database does not let {whom} do this: {first_line(error)}.") from None
     except psycopg.OperationalError as error:
         raise SetupError(f"The database failed: {first_line(error)}. Try again.") from None
+
+
+def _password_of_the_environment(dsn: str) -> str:
+    """A word of warning where an administrator's password may have been tried in place of one from a file."""
+    if "PGPASSWORD" not in os.environ or "password" in conninfo_to_dict(dsn):
+        return ""
+    return "PGPASSWORD is set, and counts before any password file. "
 
 
 def _is_pooled(connection: psycopg.Connection[Any]) -> bool:

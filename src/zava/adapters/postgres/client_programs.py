@@ -19,6 +19,8 @@ Program = Literal["pg_dump", "pg_restore"]
 SECRET = b"*"
 # transaction_timeout came with 17.
 BEFORE_THE_PARAMETER = 16
+# What the extra `embedded` brings.
+EMBEDDED = 18
 PASSWORD = "password"  # noqa: S105 - the name of an option
 
 
@@ -89,9 +91,11 @@ def find_programs(folders: Iterable[Path], server_version: int) -> ClientProgram
         return fitting[0]
     wanted = " or ".join(map(str, old)) or f"{server_version} or newer"
     there = ", ".join(f"{one.version} in {one.folder}" for one in found) or "none"
+    embedded = ", or `pip install 'zava[embedded]'`" if BEFORE_THE_PARAMETER < server_version <= EMBEDDED else ""
     raise ClientProgramError(
         f"This takes pg_dump and pg_restore of PostgreSQL {wanted}; found were {there}. Install them, such as by the "
-        f"package postgresql-client-{server_version}, and have them in PATH."
+        f"package postgresql-client-{server_version}, and have them in PATH{embedded}. For containers there is an "
+        "image with them: docs/deployment.md, Backups."
     )
 
 
