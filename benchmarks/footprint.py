@@ -58,7 +58,12 @@ def _family(pid: int) -> list[int]:
 def seconds(pid: int) -> float:
     """Of a processor, that a process and its children have taken."""
     first, *children = _family(pid)
-    return (sum(_ticks(first)) + sum(sum(_ticks(child)[:2]) for child in children)) / TICKS
+    ticks = 0
+    for child in children:
+        # What one that ends meanwhile has taken, the parent is asked for last.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            ticks += sum(_ticks(child)[:2])
+    return (ticks + sum(_ticks(first))) / TICKS
 
 
 def megabytes(*pids: int) -> float:

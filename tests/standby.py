@@ -89,8 +89,13 @@ def _postmaster(data_dir: Path) -> int:
 
 def wait_until_followed(primary_dsn: str, standby_dsn: str) -> None:
     """Until the standby has all that the primary has written by now."""
-    with psycopg.connect(primary_dsn) as primary, psycopg.connect(standby_dsn, autocommit=True) as standby:
-        written = primary.execute("SELECT pg_current_wal_lsn()").fetchone()
+    with (
+        psycopg.connect(primary_dsn, autocommit=True) as primary,
+        psycopg.connect(standby_dsn, autocommit=True) as standby,
+    ):
+        written = primary.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
+        # A commit behind it, so that it is sent.
+        primary.execute("SELECT pg_current_xact_id()")
         for _ in range(200):
             if standby.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", written).fetchone() == (True,):
                 return

@@ -31,11 +31,19 @@ LOOK_SECONDS = 1.5
 # For who answers nothing at all; libpq would wait for ever.
 CONNECT_SECONDS = 2
 
-# How far this server has come: the primary in writing, a standby in following.
+# How far this server has come: the primary in writing, a standby in following. A primary that has nothing to do has
+# written up to the end of a page now and then, in the midst of a record that nobody can follow before it is whole: then
+# the two pages before do not count, in which such a record begins. What is committed ends elsewhere.
 POSITION: LiteralString = """
     SELECT
-        pg_is_in_recovery(),
-        (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END - '0/0')::bigint
+        here.follows,
+        here.bytes - CASE WHEN NOT here.follows AND here.bytes % 8192 = 0 THEN 2 * 8192 ELSE 0 END
+    FROM (
+        SELECT
+            pg_is_in_recovery() AS follows,
+            (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END - '0/0')::bigint
+            AS bytes
+    ) AS here
 """
 
 # Its name, and its port.
