@@ -1,6 +1,7 @@
 """Somebody brings a shop of their own, and asks about it."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -52,6 +53,9 @@ def test_rejected_rows_keep_a_file_out_unless_they_may_be_left_out(data_dir: Pat
     refused = zava(*arguments)
     assert refused.returncode == 1
     assert "inventory: 2 rows; 1 rejected" in refused.stdout
+    # Before anything is done: which column is which field, and the first values.
+    assert f"{path}, read as inventory:" in refused.stderr
+    assert re.search(r"stock_level ← in stock +7 +\| 1", refused.stderr)
     assert "line 3: sku: there is no '\\x1b[31mNOPE'" in refused.stderr
     assert refused.stderr.splitlines()[-1].startswith("zava: Nothing was imported: rows were rejected.")
     rejected = (files / "stock.rejected.csv").read_text(encoding="utf-8").splitlines()
