@@ -138,7 +138,8 @@ class PostgresSalesRepository(SalesRepository):
             )
             for row in rows
         )
-        slice_count = rows[0].slice_count if rows and query.ranking else None
+        # Said by the database only where not all slices are wanted.
+        slice_count = rows[0].slice_count if rows else None
         return AnalysisFigures(slices, slice_count or len(rows), rollup.as_of, compiled.tables, rollup.unrolled_days)
 
     def explain(self, query: AnalysisQuery) -> AnalysisPlan:
