@@ -21,8 +21,15 @@ SCALE = "0.03"
 # One store, another, and four: whoever got another's answer would notice.
 PEOPLE = ("demo-store-seattle", "demo-store-tacoma", "demo-region-puget-sound")
 
-# What the gate has no time for.
-LONG = pytest.mark.skipif(os.environ.get("FAULTS") != "long", reason="takes long: FAULTS=long")
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what the gate has no time for, unless FAULTS=long."""
+    if os.environ.get("FAULTS") == "long":
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
 
 
 class Database:
@@ -32,17 +39,22 @@ class Database:
         self.data_dir = data_dir
         self._postgres = EmbeddedPostgres(data_dir)
 
-    def start(self) -> None:
-        self._postgres = EmbeddedPostgres(self.data_dir)
+    def start(self, binary_dir: Path | None = None) -> None:
+        """With other programs than the package's, if any are given."""
+        self._postgres = EmbeddedPostgres(self.data_dir, binary_dir=binary_dir)
         self._postgres.__enter__()
 
     def stop(self) -> None:
         self._postgres.__exit__(None, None, None)
 
+    @property
+    def pid(self) -> int:
+        """Of the process that starts all others."""
+        return int((self.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+
     def kill(self) -> None:
         """As the kernel does when there is no memory left."""
-        pid = int((self.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0])
-        os.kill(pid, signal.SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
 
     def kill_one(self) -> None:
         """One of the processes that answer questions."""

@@ -7,7 +7,7 @@ from contextlib import closing
 import httpx2
 import pytest
 
-from tests.faults.conftest import LONG, Database, Serve
+from tests.faults.conftest import Database, Serve
 from tests.faults.load import RIGHT, Asker, asking
 from tests.faults.proxy import Proxy
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(300)
 LONGEST = 3 * 5 + 5
 
 
-@pytest.mark.parametrize("outage", [2, pytest.param(40, marks=LONG)])
+@pytest.mark.parametrize("outage", [2, pytest.param(40, marks=pytest.mark.long)])
 def test_postgresql_is_killed_and_comes_back(serve: Serve, database: Database, outage: float) -> None:
     """After however long: whoever waits longer after each attempt to connect would miss that it is there again."""
     served = serve()
@@ -35,7 +35,7 @@ def test_postgresql_is_killed_and_comes_back(serve: Serve, database: Database, o
     print(outcomes.counted())
 
 
-@LONG
+@pytest.mark.long
 def test_a_process_of_postgresql_is_killed_and_all_of_it_recovers(serve: Serve, database: Database) -> None:
     """PostgreSQL then ends all of its connections, and replays its log."""
     served = serve()
@@ -79,7 +79,7 @@ def test_a_lock_on_the_orders_is_told_as_busy(serve: Serve, database: Database) 
     print(outcomes.counted())
 
 
-@LONG
+@pytest.mark.long
 def test_a_pool_without_a_free_connection_is_told_as_busy(serve: Serve, database: Database) -> None:
     served = serve(
         ZAVA_DATABASE__POOL_MIN_SIZE="1",
@@ -122,7 +122,7 @@ def test_a_disk_without_room_for_temporary_files_is_told(serve: Serve, database:
         assert asker.outcome(right).what == RIGHT
 
 
-@LONG
+@pytest.mark.long
 def test_a_database_that_takes_five_seconds_is_waited_for(serve: Serve, proxy: Proxy) -> None:
     served = serve()
     token = next(iter(served.right))
@@ -144,7 +144,7 @@ def test_a_database_that_takes_five_seconds_is_waited_for(serve: Serve, proxy: P
     assert seconds < 1
 
 
-@LONG
+@pytest.mark.long
 def test_a_database_that_says_nothing_any_more_is_given_up(serve: Serve, proxy: Proxy) -> None:
     served = serve(ZAVA_DATABASE__STATEMENT_TIMEOUT="4", ZAVA_SANDBOX__STATEMENT_TIMEOUT="4", ZAVA_LIMITS__PATIENCE="2")
     with asking(served.url, served.right) as outcomes:

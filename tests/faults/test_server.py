@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from tests.e2e.conftest import start_server
-from tests.faults.conftest import LONG, Database, Serve, Served
+from tests.faults.conftest import Database, Serve, Served
 from tests.faults.load import LOST, QUESTION, RIGHT, Asker, asking, body_of, headers_of, told
 from tests.faults.proxy import Proxy
 
@@ -116,7 +116,7 @@ def test_a_server_that_is_killed_leaves_nothing_behind(serve: Serve, database: D
     assert again.right == served.right
 
 
-@LONG
+@pytest.mark.long
 def test_a_server_stops_though_the_database_says_nothing(serve: Serve, proxy: Proxy) -> None:
     served: Served = serve()
     with asking(served.url, served.right):
