@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
 
 from tests.e2e.conftest import UNHURRIED, Server, start_server, zava
 from tests.faults.load import right_answers
@@ -73,6 +74,24 @@ class Database:
     def administrator(self) -> Iterator[psycopg.Connection]:
         with psycopg.connect(self.admin_dsn, autocommit=True) as connection:
             yield connection
+
+    @contextmanager
+    def set_for_new_connections(self, **settings: str) -> Iterator[None]:
+        """Of the server's login. Afterwards they are what they were."""
+        login = "ALTER ROLE zava_app IN DATABASE zava"
+        with self.administrator() as connection:
+            (before,) = connection.execute(
+                "SELECT setconfig FROM pg_db_role_setting WHERE setrole = 'zava_app'::regrole"
+                " AND setdatabase = (SELECT oid FROM pg_database WHERE datname = 'zava')"
+            ).fetchone() or ([],)
+            for name, value in settings.items():
+                connection.execute(SQL(login + " SET {} = {}").format(Identifier(name), value))
+            try:
+                yield
+            finally:
+                connection.execute(SQL(login + " RESET ALL"))
+                for name, _, value in (setting.partition("=") for setting in before):
+                    connection.execute(SQL(login + " SET {} = {}").format(Identifier(name), value))
 
     def connections(self) -> int:
         """Of the server's login."""
