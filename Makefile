@@ -76,7 +76,8 @@ figures: $(SETUP)
 isolation-pgbouncer: $(SETUP)
 	@ISOLATION=long $(BIN)/python -m pytest -q -rP tests/isolation/test_pgbouncer.py
 
-# What if parts fail? PostgreSQL is killed, connections are cut, the server is stopped under load. FAULTS=short: a minute.
+# What if parts fail? PostgreSQL is killed, connections are cut, clocks jump, the server is stopped under load. The disk
+# that is full is mounted by root. FAULTS=short: a minute or two.
 faults: $(SETUP)
 	@FAULTS=$(or $(FAULTS),long) $(BIN)/python -m pytest -q --ignore tests/faults/test_soak.py tests/faults
 
