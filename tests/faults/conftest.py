@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
 
 from tests.e2e.conftest import UNHURRIED, Server, start_server, zava
 from tests.faults.load import right_answers
@@ -21,8 +22,15 @@ SCALE = "0.03"
 # One store, another, and four: whoever got another's answer would notice.
 PEOPLE = ("demo-store-seattle", "demo-store-tacoma", "demo-region-puget-sound")
 
-# What the gate has no time for.
-LONG = pytest.mark.skipif(os.environ.get("FAULTS") != "long", reason="takes long: FAULTS=long")
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what the gate has no time for, unless FAULTS=long."""
+    if os.environ.get("FAULTS") == "long":
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
 
 
 class Database:
@@ -32,17 +40,22 @@ class Database:
         self.data_dir = data_dir
         self._postgres = EmbeddedPostgres(data_dir)
 
-    def start(self) -> None:
-        self._postgres = EmbeddedPostgres(self.data_dir)
+    def start(self, binary_dir: Path | None = None) -> None:
+        """With other programs than the package's, if any are given."""
+        self._postgres = EmbeddedPostgres(self.data_dir, binary_dir=binary_dir)
         self._postgres.__enter__()
 
     def stop(self) -> None:
         self._postgres.__exit__(None, None, None)
 
+    @property
+    def pid(self) -> int:
+        """Of the process that starts all others."""
+        return int((self.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+
     def kill(self) -> None:
         """As the kernel does when there is no memory left."""
-        pid = int((self.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0])
-        os.kill(pid, signal.SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
 
     def kill_one(self) -> None:
         """One of the processes that answer questions."""
@@ -61,6 +74,24 @@ class Database:
     def administrator(self) -> Iterator[psycopg.Connection]:
         with psycopg.connect(self.admin_dsn, autocommit=True) as connection:
             yield connection
+
+    @contextmanager
+    def set_for_new_connections(self, **settings: str) -> Iterator[None]:
+        """Of the server's login. Afterwards they are what they were."""
+        login = "ALTER ROLE zava_app IN DATABASE zava"
+        with self.administrator() as connection:
+            (before,) = connection.execute(
+                "SELECT setconfig FROM pg_db_role_setting WHERE setrole = 'zava_app'::regrole"
+                " AND setdatabase = (SELECT oid FROM pg_database WHERE datname = 'zava')"
+            ).fetchone() or ([],)
+            for name, value in settings.items():
+                connection.execute(SQL(login + " SET {} = {}").format(Identifier(name), value))
+            try:
+                yield
+            finally:
+                connection.execute(SQL(login + " RESET ALL"))
+                for name, _, value in (setting.partition("=") for setting in before):
+                    connection.execute(SQL(login + " SET {} = {}").format(Identifier(name), value))
 
     def connections(self) -> int:
         """Of the server's login."""

@@ -1,15 +1,26 @@
 """The database fails. Everybody gets a right answer or is told to try again, in time, and soon all is well again."""
 
+import os
+import re
+import shutil
+import subprocess
 import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+from psycopg.sql import SQL
 
-from tests.faults.conftest import LONG, Database, Serve
+from tests.faults.conftest import Database, Serve
 from tests.faults.load import RIGHT, Asker, asking
 from tests.faults.proxy import Proxy
+from tests.postgres import reachable_folder
+from zava.adapters.postgres.errors import RESOURCES
 
 # Also for a busy machine.
 pytestmark = pytest.mark.timeout(300)
@@ -17,8 +28,26 @@ pytestmark = pytest.mark.timeout(300)
 # Three attempts, each of which may wait for a connection.
 LONGEST = 3 * 5 + 5
 
+# Of each product, and of each line, something is kept: more than fits into 64 kB.
+ANALYSIS = (
+    "analyze_sales",
+    {"metrics": ["customers"], "period": "2021-01-01..2025-12-31", "group_by": ["product"]},
+)
+DISTINCT_LINES = (
+    "execute_sales_query",
+    {"postgresql_query": "SELECT count(DISTINCT (order_id, line_no)) AS lines FROM retail.order_items"},
+)
+# Much more.
+DISTINCT_PAIRS = (
+    "execute_sales_query",
+    {
+        "postgresql_query": "SELECT count(DISTINCT (o.order_id, p.product_id)) AS pairs"
+        " FROM retail.orders AS o CROSS JOIN retail.products AS p"
+    },
+)
 
-@pytest.mark.parametrize("outage", [2, pytest.param(40, marks=LONG)])
+
+@pytest.mark.parametrize("outage", [2, pytest.param(40, marks=pytest.mark.long)])
 def test_postgresql_is_killed_and_comes_back(serve: Serve, database: Database, outage: float) -> None:
     """After however long: whoever waits longer after each attempt to connect would miss that it is there again."""
     served = serve()
@@ -35,7 +64,7 @@ def test_postgresql_is_killed_and_comes_back(serve: Serve, database: Database, o
     print(outcomes.counted())
 
 
-@LONG
+@pytest.mark.long
 def test_a_process_of_postgresql_is_killed_and_all_of_it_recovers(serve: Serve, database: Database) -> None:
     """PostgreSQL then ends all of its connections, and replays its log."""
     served = serve()
@@ -79,7 +108,7 @@ def test_a_lock_on_the_orders_is_told_as_busy(serve: Serve, database: Database) 
     print(outcomes.counted())
 
 
-@LONG
+@pytest.mark.long
 def test_a_pool_without_a_free_connection_is_told_as_busy(serve: Serve, database: Database) -> None:
     served = serve(
         ZAVA_DATABASE__POOL_MIN_SIZE="1",
@@ -100,29 +129,98 @@ def test_a_pool_without_a_free_connection_is_told_as_busy(serve: Serve, database
     print(outcomes.counted())
 
 
-def test_a_disk_without_room_for_temporary_files_is_told(serve: Serve, database: Database, proxy: Proxy) -> None:
-    """PostgreSQL's own limit stands for a full disk: it tells both as of class 53."""
+def test_a_question_that_needs_more_temporary_files_than_it_may_have_is_told(
+    serve: Serve, database: Database, proxy: Proxy
+) -> None:
+    """PostgreSQL's own limit says nothing else than a full disk does: it tells both as of class 53."""
     served = serve()
     token, right = next(iter(served.right.items()))
-    question = {"metrics": ["customers"], "period": "2021-01-01..2025-12-31", "group_by": ["product"]}
-    with closing(Asker(served.url, token)) as asker, database.administrator() as connection:
-        connection.execute("ALTER ROLE zava_app IN DATABASE zava SET temp_file_limit = '0'")
-        connection.execute("ALTER ROLE zava_app IN DATABASE zava SET work_mem = '64kB'")
-        try:
-            # New connections begin with these settings.
+    with closing(Asker(served.url, token)) as asker:
+        with database.set_for_new_connections(temp_file_limit="0", work_mem="64kB"):
             proxy.cut()
-            without_room = asker.ask("analyze_sales", question)
-        finally:
-            connection.execute("ALTER ROLE zava_app IN DATABASE zava SET temp_file_limit = '1GB'")
-            connection.execute("ALTER ROLE zava_app IN DATABASE zava SET work_mem = '4MB'")
-            proxy.cut()
-        assert without_room["_meta"]["zava/error"] == {"code": "UNAVAILABLE", "retryable": True}, without_room
-        assert "run out of memory or disk" in without_room["content"][0]["text"]
-        assert not asker.ask("analyze_sales", question).get("isError")
+            without_room = asker.ask(*ANALYSIS)
+        proxy.cut()
+        check_says_resources(without_room)
+        assert not asker.ask(*ANALYSIS).get("isError")
         assert asker.outcome(right).what == RIGHT
 
 
-@LONG
+def check_says_resources(result: Mapping[str, Any]) -> None:
+    assert result["_meta"]["zava/error"] == {"code": "UNAVAILABLE", "retryable": True}, result
+    assert RESOURCES in result["content"][0]["text"]
+
+
+@pytest.fixture
+def small_disk(database: Database, proxy: Proxy) -> Iterator[Path]:
+    """The server's connections have their temporary files here, and need some for each larger question."""
+    assert os.geteuid() == 0, "only root can mount a small disk: run `make faults` as root"
+    owner = (database.data_dir / "postgres").stat()
+    with reachable_folder() as folder, ExitStack() as stack:
+        disk = folder / "disk"
+        disk.mkdir()
+        options = f"size=8m,mode=0700,uid={owner.st_uid},gid={owner.st_gid}"
+        subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], check=True)  # noqa: S603 - our own
+        stack.callback(lambda: subprocess.run(["/bin/umount", disk], check=True))  # noqa: S603
+        administrator = stack.enter_context(database.administrator())
+        administrator.execute(SQL("CREATE TABLESPACE small_disk LOCATION {}").format(str(disk)))
+        stack.callback(administrator.execute, "DROP TABLESPACE small_disk")
+        administrator.execute("GRANT CREATE ON TABLESPACE small_disk TO PUBLIC")
+        # Connections that know it end.
+        stack.callback(proxy.cut)
+        stack.enter_context(
+            database.set_for_new_connections(
+                temp_tablespaces="small_disk", work_mem="64kB", log_min_messages="error", log_error_verbosity="verbose"
+            )
+        )
+        proxy.cut()
+        yield disk
+
+
+def fill(file: Path) -> None:
+    """To the last byte of its disk."""
+    with file.open("wb", buffering=0) as opened, suppress(OSError):
+        while True:
+            opened.write(bytes(4096))
+    assert shutil.disk_usage(file).free == 0
+
+
+@pytest.mark.long
+def test_a_full_disk_is_told_and_all_is_well_when_there_is_room(
+    serve: Serve, database: Database, small_disk: Path
+) -> None:
+    served = serve()
+    log = database.data_dir / "postgres.log"
+    of_somebody_else = small_disk / "of somebody else"
+    with closing(Asker(served.url, next(iter(served.right)))) as asker, asking(served.url, served.right) as outcomes:
+
+        def asked() -> list[dict[str, Any]]:
+            return [asker.ask(*ANALYSIS), asker.ask(*DISTINCT_LINES)]
+
+        with_room = asked()
+        begun = log.stat().st_size
+        fill(of_somebody_else)
+        without_room = asked()
+        of_somebody_else.unlink()
+        with_room_again = asked()
+        # The disk is filled by the question itself.
+        without_room.append(asker.ask(*DISTINCT_PAIRS))
+        healed_at = time.monotonic()
+        with_room_again += asked()
+        time.sleep(6)
+    for result in without_room:
+        check_says_resources(result)
+    right = [result["structuredContent"]["rows"] for result in with_room]
+    assert [result["structuredContent"]["rows"] for result in with_room_again] == right * 2
+    # What PostgreSQL says of a full disk, and not of a limit.
+    states = Counter(re.findall(r"ERROR:  (\w{5}): ", log.read_text(encoding="utf-8")[begun:]))
+    assert set(states) == {"53100"}, states
+    assert states["53100"] >= len(without_room)
+    outcomes.check(longest=LONGEST)
+    outcomes.check_recovery(healed_at)
+    print(outcomes.counted(), dict(states))
+
+
+@pytest.mark.long
 def test_a_database_that_takes_five_seconds_is_waited_for(serve: Serve, proxy: Proxy) -> None:
     served = serve()
     token = next(iter(served.right))
@@ -144,7 +242,7 @@ def test_a_database_that_takes_five_seconds_is_waited_for(serve: Serve, proxy: P
     assert seconds < 1
 
 
-@LONG
+@pytest.mark.long
 def test_a_database_that_says_nothing_any_more_is_given_up(serve: Serve, proxy: Proxy) -> None:
     served = serve(ZAVA_DATABASE__STATEMENT_TIMEOUT="4", ZAVA_SANDBOX__STATEMENT_TIMEOUT="4", ZAVA_LIMITS__PATIENCE="2")
     with asking(served.url, served.right) as outcomes:

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.faults.conftest import LONG, Serve
+from tests.faults.conftest import Serve
 from tests.faults.load import RIGHT, Outcomes, asking
 from tests.redis_server import PASSWORD, TestRedis, running_redis
 
@@ -71,7 +71,7 @@ def test_redis_is_killed_and_comes_back_empty(serve: Serve, redis: TestRedis) ->
     check_absence(asked, failed_at, healed_at)
 
 
-@pytest.mark.parametrize("outage", [3, pytest.param(15, marks=LONG)])
+@pytest.mark.parametrize("outage", [3, pytest.param(15, marks=pytest.mark.long)])
 def test_redis_freezes_and_thaws(serve: Serve, redis: TestRedis, outage: float) -> None:
     """It then does what it was told before, though nobody waits for it any more."""
     with sharing(serve, redis) as asked:
@@ -86,7 +86,7 @@ def test_redis_freezes_and_thaws(serve: Serve, redis: TestRedis, outage: float) 
     check_absence(asked, failed_at, healed_at)
 
 
-@LONG
+@pytest.mark.long
 def test_redis_is_restarted_again_and_again(serve: Serve, redis: TestRedis) -> None:
     with sharing(serve, redis) as asked:
         time.sleep(2)

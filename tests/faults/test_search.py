@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.conftest import free_port, zava
 from tests.embedding_server import DIMENSIONS, NEVER, EmbeddingServer, Reply, embedding_server
-from tests.faults.conftest import LONG, Database, Serve
+from tests.faults.conftest import Database, Serve
 from tests.faults.load import Asker
 
 # Also for a busy machine.
@@ -48,7 +48,7 @@ def search(asker: Asker) -> tuple[str, float]:
     return str(result["structuredContent"]["engine"]), time.monotonic() - started
 
 
-@LONG
+@pytest.mark.long
 def test_without_the_provider_of_embeddings_products_are_found_by_words(serve: Serve, database: Database) -> None:
     port = free_port()
     settings = {
