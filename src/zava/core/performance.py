@@ -116,9 +116,9 @@ class LatestTimings(Generic[What]):
     def of(self, what: What, principal: Principal | None) -> Timings:
         """Those that there are, or new ones."""
         key = (what, principal)
-        if key in self._kept:
+        if known := self._kept.get(key):
             self._kept.move_to_end(key)
-            return self._kept[key]
+            return known
         if len(self._kept) == self._most:
             self._kept.popitem(last=False)
             self.given_up += 1

@@ -49,4 +49,7 @@ def client_named(parameters: InitializeRequestParams | None) -> str | None:
 
 def cleaned(told: str) -> str | None:
     """A name that is no longer than names are, and cannot steer a terminal."""
-    return "".join(one if one.isprintable() else " " for one in told[:LONGEST_NAME]).strip() or None
+    name = told[:LONGEST_NAME]
+    if not name.isprintable():
+        name = "".join(one if one.isprintable() else " " for one in name)
+    return name.strip() or None

@@ -19,7 +19,6 @@ from zava.core.observations import Call
 # What a chain begins with, in place of the MAC before.
 BEGINNING = "0" * 64
 ENCODER = json.JSONEncoder(separators=(",", ":"))
-NO_CHARACTERS = str.maketrans({"\0": "\N{REPLACEMENT CHARACTER}"})
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,20 @@ class AuditKey:
         """Names the key without telling it."""
         return hashlib.sha256(self.secret).hexdigest()[:16]
 
+    @cached_property
+    def _keyed(self) -> hmac.HMAC:
+        # To copy it costs half of what it takes to begin with the key each time.
+        return hmac.new(self.secret, digestmod="sha256")
+
+    def sign(self, text: str) -> str:
+        """64 hexadecimal digits."""
+        keyed = self._keyed.copy()
+        keyed.update(text.encode())
+        return keyed.hexdigest()
+
     def mac(self, purpose: str, *parts: str) -> str:
         """64 hexadecimal digits."""
-        return hmac.digest(self.secret, json.dumps([purpose, *parts]).encode(), "sha256").hex()
+        return self.sign(json.dumps([purpose, *parts]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +111,7 @@ VALUES = attrgetter(*COLUMNS)
 
 
 def _chained(key: AuditKey, previous: str, row: str) -> str:
-    return hmac.digest(key.secret, f"{previous}{row}".encode(), "sha256").hex()
+    return key.sign(f"{previous}{row}")
 
 
 def text_mac(key: AuditKey, writer_id: UUID, sequence: int, text: str) -> str:
@@ -178,4 +188,4 @@ def chain(
 
 def _text(text: str) -> str:
     """As much of it as is of use, in characters that PostgreSQL can keep."""
-    return text[:LONGEST_QUERY].encode(errors="replace").decode().translate(NO_CHARACTERS)
+    return text[:LONGEST_QUERY].encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
