@@ -343,6 +343,8 @@ def _checks(
         "schema_version": _state(inspection.schema_version, UNHEALTHY),
         "row_security": _state(inspection.row_security, UNHEALTHY),
         "catalogs": _state(inspection.catalogs, DEGRADED),
+        # Only a server that is a minute behind is refused.
+        "clock": _state(inspection.clock, DEGRADED),
         # Without it products are found by words.
         "embeddings": _state(found_by_meaning, DEGRADED),
         # When its room is full, calls are refused.

@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any, LiteralString
 
 import psycopg
+import pydantic_core
 import pytest
 from psycopg.rows import scalar_row
 
@@ -16,6 +17,7 @@ from tests import tiny_shop
 from tests.contract.conftest import KEY, TestDatabase, new_pool
 from zava.adapters.postgres.guard import Relations, check
 from zava.adapters.postgres.sandbox import PostgresSandbox, SandboxLimits
+from zava.adapters.postgres.sandbox_rows import MOST_LEVELS
 from zava.adapters.postgres.schema_catalog import PostgresSchemaCatalog
 from zava.adapters.postgres.sessions import PrincipalSessions
 from zava.adapters.postgres.vocabulary import BOUNDED, FUNCTIONS, VECTOR_FUNCTIONS
@@ -583,6 +585,14 @@ async def test_bounded_functions_answer_as_postgresqls_own(tiny_database: TestDa
     assert table.rows == (("aaxxabc", "xc", True, True, True, "0077  |", "b", ["a", "b"], 3),)
 
 
-async def test_an_answer_that_is_nested_too_deeply_is_refused(tiny_database: TestDatabase) -> None:
+async def test_an_answer_that_is_nested_as_deeply_as_may_be_can_be_written(tiny_database: TestDatabase) -> None:
+    nested = "[" * MOST_LEVELS + "]" * MOST_LEVELS
+    table = await ask(tiny_database, f"SELECT '{nested}'::jsonb AS nested")
+    answer = {"result": {"structuredContent": {"answer": {"rows": table.rows}}}}
+    assert nested in pydantic_core.to_json(answer).decode()
+
+
+@pytest.mark.parametrize("levels", [MOST_LEVELS + 1, 5_000])
+async def test_an_answer_that_is_nested_too_deeply_is_refused(tiny_database: TestDatabase, levels: int) -> None:
     with pytest.raises(QueryRefusedError, match="nested too deeply"):
-        await ask(tiny_database, f"SELECT '{'[' * 5000}{']' * 5000}'::jsonb")
+        await ask(tiny_database, f"SELECT '{'[' * levels}{']' * levels}'::jsonb")

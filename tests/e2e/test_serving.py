@@ -143,6 +143,7 @@ def test_health_tells_each_part(shop: Server) -> None:
             "schema_version": "healthy",
             "row_security": "healthy",
             "catalogs": "healthy",
+            "clock": "healthy",
             "embeddings": "healthy",
             "audit": "healthy",
         },

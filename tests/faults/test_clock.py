@@ -124,6 +124,9 @@ def test_the_clock_of_the_server_falls_behind_and_is_set(serve: Serve, clock: Cl
         check_clocks_are_named(asked_while(clock, -70, outcomes))
         check_clocks_are_named(asked_while(clock, -HOUR, outcomes))
         check_seconds_ahead(served, -HOUR)
+        ready = httpx2.get(served.url.replace("/mcp", "/health/ready"), timeout=30).json()
+        assert ready["status"] == "degraded"
+        assert "clocks of server and database differ by 3600 seconds" in ready["parts"]["clock"]
         check_recovery(clock, outcomes)
     outcomes.check(longest=LONGEST)
     print(outcomes.counted())

@@ -1,9 +1,10 @@
 """What the model reads of a result: the same figures as the structured content, in few words."""
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC
 from decimal import Decimal
+
+import pydantic_core
 
 from zava.adapters.mcp.schemas import to_json
 from zava.core.charts import Picture
@@ -229,7 +230,7 @@ def _one_line(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(_one_line(text), ensure_ascii=False)
+    return _json(_one_line(text))
 
 
 def analysis_text(result: SalesAnalysis) -> str:
@@ -278,7 +279,7 @@ def _explanation_text(explanation: Explanation, tables: Sequence[str]) -> str:
 
 
 def _json(value: object) -> str:
-    return json.dumps(to_json(value), ensure_ascii=False, separators=(",", ":"))
+    return pydantic_core.to_json(to_json(value)).decode()
 
 
 def _names(stores: Sequence[str]) -> str:
@@ -288,13 +289,13 @@ def _names(stores: Sequence[str]) -> str:
 
 def query_text(answer: QueryAnswer) -> str:
     """Compact JSON, column names once; then what one needs to know of it."""
-    table = {
-        "columns": {column.name: column.type for column in answer.columns},
-        "rows": answer.rows,
-    }
+    # All of it is JSON already, and of rows there are many.
+    table = pydantic_core.to_json(
+        {"columns": {column.name: column.type for column in answer.columns}, "rows": answer.rows}
+    )
     cut = f"Cut short by {answer.truncated}. {answer.advice}\n" if answer.truncated else ""
     return (
-        f"{json.dumps(table, ensure_ascii=False, separators=(',', ':'))}\n{cut}"
+        f"{table.decode()}\n{cut}"
         f"{_counted(answer.row_count, 'row')}; stores: {_names(answer.stores)}; "
         f"as of {answer.as_of.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC; "
         f"{answer.seconds:.3f} s"

@@ -10,6 +10,8 @@ MOST_DIGITS = 300
 LARGEST_EXACT = 2**53
 # '1e1000000' is short, and a million digits when it is written out, which nothing interrupts.
 LARGEST_EXPONENT = 40
+# Of lists and objects within each other. Whoever writes the answer goes 255 deep, and some of that is the answer's own.
+MOST_LEVELS = 100
 
 Rows: TypeAlias = tuple[tuple[object, ...], ...]
 
@@ -51,6 +53,9 @@ def read_rows(answer: str, *, exact: bool = False) -> tuple[Rows, Literal["rows"
         answer: what came back.
         exact: whether numbers with a point keep all of their digits, as Decimal; those that would have very many stay
             texts.
+
+    Raises:
+        RecursionError: a value is nested too deeply.
     """
     decoder = _exact_decoder if exact else _decoder
     rows: list[tuple[object, ...]] = []
@@ -66,9 +71,11 @@ def read_rows(answer: str, *, exact: bool = False) -> tuple[Rows, Literal["rows"
     return tuple(rows), None
 
 
-def _plain(value: Any) -> object:  # noqa: ANN401 - whatever JSON holds
+def _plain(value: Any, levels: int = MOST_LEVELS) -> object:  # noqa: ANN401 - whatever JSON holds
+    if not isinstance(value, list):
+        return value
+    if not levels:
+        raise RecursionError(f"nested more than {MOST_LEVELS} levels deep")
     if isinstance(value, _Pairs):
-        return {name: _plain(item) for name, item in value}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
+        return {name: _plain(item, levels - 1) for name, item in value}
+    return [_plain(item, levels - 1) for item in value]
