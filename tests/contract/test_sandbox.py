@@ -585,6 +585,18 @@ async def test_bounded_functions_answer_as_postgresqls_own(tiny_database: TestDa
     assert table.rows == (("aaxxabc", "xc", True, True, True, "0077  |", "b", ["a", "b"], 3),)
 
 
+async def test_half_of_a_character_is_replaced(tiny_database: TestDatabase) -> None:
+    table = await ask(
+        tiny_database,
+        r"""
+        SELECT '"\ud83d"'::json, '"a\uDE00\ud83d\ude00\\ud83d"'::json AS b,
+            '{"\ud83d": ["\udfff"]}'::json AS c, 'x' AS d
+        """,
+    )
+    # Whole ones are what they are, and what is written with two backslashes is none.
+    assert table.rows == (("\ufffd", "a\ufffd\N{GRINNING FACE}\\ud83d", {"\ufffd": ["\ufffd"]}, "x"),)
+
+
 async def test_an_answer_that_is_nested_as_deeply_as_may_be_can_be_written(tiny_database: TestDatabase) -> None:
     nested = "[" * MOST_LEVELS + "]" * MOST_LEVELS
     table = await ask(tiny_database, f"SELECT '{nested}'::jsonb AS nested")

@@ -1,6 +1,7 @@
 """What sandbox.run() returns: a JSON array of an object a row, and perhaps a word on what cut it short."""
 
 import json
+import re
 from decimal import Decimal
 from math import isinf
 from typing import Any, Literal, TypeAlias, cast
@@ -12,6 +13,8 @@ LARGEST_EXACT = 2**53
 LARGEST_EXPONENT = 40
 # Of lists and objects within each other. Whoever writes the answer goes 255 deep, and some of that is the answer's own.
 MOST_LEVELS = 100
+# Columns of type json may have half of a character in them, as in "\ud83d", which UTF-8 has no bytes for.
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 Rows: TypeAlias = tuple[tuple[object, ...], ...]
 
@@ -58,6 +61,7 @@ def read_rows(answer: str, *, exact: bool = False) -> tuple[Rows, Literal["rows"
         RecursionError: a value is nested too deeply.
     """
     decoder = _exact_decoder if exact else _decoder
+    is_plain_text = SURROGATE.search(answer) is None
     rows: list[tuple[object, ...]] = []
     # One row after the other, so that a long answer leaves memory and processor to others.
     position = 1
@@ -66,16 +70,24 @@ def read_rows(answer: str, *, exact: bool = False) -> tuple[Rows, Literal["rows"
         if isinstance(row, str):
             return tuple(rows), cast('Literal["rows", "bytes"]', row)
         values = tuple([value for _, value in row])
-        rows.append(values if NESTED.isdisjoint(map(type, values)) else tuple(map(_plain, values)))
+        is_plain = is_plain_text and NESTED.isdisjoint(map(type, values))
+        rows.append(values if is_plain else tuple(map(_plain, values)))
         position += answer[position] == ","
     return tuple(rows), None
 
 
 def _plain(value: Any, levels: int = MOST_LEVELS) -> object:  # noqa: ANN401 - whatever JSON holds
+    if isinstance(value, str):
+        return _whole(value)
     if not isinstance(value, list):
         return value
     if not levels:
         raise RecursionError(f"nested more than {MOST_LEVELS} levels deep")
     if isinstance(value, _Pairs):
-        return {name: _plain(item, levels - 1) for name, item in value}
+        return {_whole(name): _plain(item, levels - 1) for name, item in value}
     return [_plain(item, levels - 1) for item in value]
+
+
+def _whole(text: str) -> str:
+    """The text, with a replacement character for each half of one."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
