@@ -18,20 +18,24 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from starlette.testclient import TestClient
 from starlette.types import Message
 
+from tests.fakes import FakeShopVersions
 from tests.tiny_shop import HEAD_OFFICE, SEATTLE
+from tests.unit.test_remembered_answers import DatedAnswers
 from tests.unit.test_tools import NOW, QUESTIONS, retail_tools
+from zava.adapters.cache.memory import InMemoryCache
 from zava.adapters.mcp.client import client_of_call, is_direct
 from zava.adapters.mcp.coverage import coverage
 from zava.adapters.mcp.csv_files import CsvFiles
 from zava.adapters.mcp.direct_calls import DirectTools
 from zava.adapters.mcp.identity import Caller, Callers
-from zava.adapters.mcp.pipeline import Pipeline, ToolSpec
+from zava.adapters.mcp.pipeline import Pipeline, Remember, ToolSpec, unremembered
 from zava.adapters.mcp.prompts import prompt_specs
 from zava.adapters.mcp.questions import SignedQuestions
 from zava.adapters.mcp.server import NAME, build_server
 from zava.adapters.mcp.server_spans import ServerSpans
 from zava.adapters.mcp.tools import CurrentDate
 from zava.commands.http_server import http_app
+from zava.core.answer_cache import AnswerCache, KeptAnswers
 from zava.core.errors import UnavailableError
 from zava.core.fairness import Fairness, Rate, Requests
 from zava.core.model import Principal
@@ -79,6 +83,28 @@ async def be_odd(principal: Principal, text: str = "", number: float = 0) -> dic
 ODD = (fail, take_long, be_odd)
 
 
+class Everything(KeptAnswers):
+    """All answers are kept."""
+
+    def keeps(self, question: str, arguments: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        return True
+
+
+def remembering() -> DatedAnswers:
+    """Answers again what was answered before, whatever it is."""
+    versions = FakeShopVersions(as_of=NOW)
+    cache = AnswerCache(
+        InMemoryCache(),
+        rights=InMemoryCache(),
+        versions=versions,
+        policy=Everything("1.2.3", 300),
+        now=lambda: NOW,
+        clock=lambda: 0,
+    )
+    asyncio.run(cache.look())
+    return DatedAnswers(cache, versions)
+
+
 @dataclass
 class Way:
     """One server, and what its calls leave behind."""
@@ -91,6 +117,7 @@ class Way:
     is_watched: bool = True
     refuses_audit: bool = False
     timeout: float = 30
+    remember: Remember = field(default=unremembered, repr=False)
 
     def __post_init__(self) -> None:
         tools, identity = retail_tools(), Tokens()
@@ -105,6 +132,7 @@ class Way:
             client=self.client_of_call,
             cover=coverage,
             fairness=Fairness(self.rate, {}),
+            remember=self.remember,
             audit=self.audit,
         )
         spans = self.spans() if self.is_watched else None
@@ -205,6 +233,11 @@ def hasty() -> Iterator[Both]:
     yield from both_ways(lambda is_direct: Way(is_direct, timeout=0.05))
 
 
+@pytest.fixture
+def kept() -> Iterator[Both]:
+    yield from both_ways(lambda is_direct: Way(is_direct, remember=remembering()))
+
+
 @pytest.fixture(scope="module")
 def unaudited() -> Iterator[Both]:
     yield from both_ways(lambda is_direct: Way(is_direct, refuses_audit=True))
@@ -259,6 +292,20 @@ def test_every_tool_answers_the_same(both: Both, tool: str, version: str | None)
     assert status == 200
     assert b'"isError":false' in body
     assert directly is (version in DIRECT_VERSIONS)
+
+
+@pytest.mark.parametrize("version", DIRECT_VERSIONS)
+@pytest.mark.parametrize("tool", [*QUESTIONS, "be_odd"])
+def test_what_was_answered_before_is_the_same(kept: Both, tool: str, version: str) -> None:
+    arguments = QUESTIONS.get(
+        tool, {"text": "Gr\N{LATIN SMALL LETTER U WITH DIAERESIS}\N{SNOWMAN}\0</script>", "number": 1e-7}
+    )
+    message = encoded(call(tool, arguments, version))
+    _, first, _ = kept.replay(message, headers_of(tool, version))
+    status, body, directly = kept.replay(message, headers_of(tool, version))
+    assert (status, directly) == (200, True)
+    assert b'"cached":' not in first
+    assert b'"cached":true' in body
 
 
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from tests.callers import always
 from zava.adapters.mcp.identity import Caller
-from zava.adapters.mcp.pipeline import Answer, Failure, Pipeline, ToolSpec, structured
+from zava.adapters.mcp.pipeline import Answer, Failure, Pipeline, ToolSpec
 from zava.core import errors
 from zava.core.model import Principal
 from zava.core.observations import FAILURES, Call, CallUnderWay, Coverage, call_under_way
@@ -97,7 +97,7 @@ def test_the_output_of_a_tool_is_what_its_function_returns() -> None:
 async def test_an_answer_has_text_for_the_model_and_structure_for_programs() -> None:
     answer = await call(spec_of(text=lambda result: f"{result.by} said {result.words}"), word="hello", times=2)
     assert answer == Answer("Ada said hello hello", Echo("Ada", "hello hello"))
-    assert structured(answer) == {"by": "Ada", "words": "hello hello"}
+    assert answer.structured == {"by": "Ada", "words": "hello hello"}
 
 
 async def test_a_call_of_nobody_is_refused_before_anything_else() -> None:

@@ -15,7 +15,7 @@ from zava.adapters.cache.memory import InMemoryCache
 from zava.adapters.mcp.coverage import coverage
 from zava.adapters.mcp.csv_files import CsvFiles
 from zava.adapters.mcp.identity import Caller
-from zava.adapters.mcp.pipeline import Answer, Failure, Pipeline, ToolSpec, WorkOut, structured
+from zava.adapters.mcp.pipeline import Answer, Failure, Pipeline, ToolSpec, WorkOut
 from zava.adapters.mcp.questions import SignedQuestions
 from zava.adapters.mcp.remembered import RememberedAnswers
 from zava.core.answer_cache import GOVERNED, AnswerCache, KeptAnswers
@@ -102,7 +102,7 @@ async def counter() -> Counter:
 
 
 def content_of(answer: Answer[Any]) -> dict[str, Any]:
-    content = structured(answer)
+    content = answer.structured
     assert isinstance(content, dict)
     return content
 

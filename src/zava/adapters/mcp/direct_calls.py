@@ -31,7 +31,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zava.adapters.mcp.client import cleaned, client_named, telling_client
 from zava.adapters.mcp.identity import CallerToken
-from zava.adapters.mcp.pipeline import CHART, Answer, Failure, Pipeline, ToolSpec, structured
+from zava.adapters.mcp.pipeline import CHART, Answer, Failure, Pipeline, ToolSpec
 from zava.adapters.mcp.progress_streams import again
 from zava.adapters.mcp.server_spans import ServerSpans, WatchedRequest
 
@@ -248,7 +248,7 @@ class DirectCalls:
                 "content": _content(outcome),
                 "isError": False,
                 "resultType": "complete",
-                "structuredContent": structured(outcome),
+                "structuredContent": outcome.structured,
                 "_meta": self._server,
             }
         return self._encode({"jsonrpc": "2.0", "id": request_id, "result": result}).encode()
@@ -257,9 +257,11 @@ class DirectCalls:
 def _handshake(request_id: int | str, outcome: Answer[Any] | Failure) -> bytes:
     if isinstance(outcome, Failure):
         result = {"_meta": {"zava/error": outcome.error}, "content": _content(outcome), "isError": True}
-    else:
-        result = {"content": _content(outcome), "isError": False, "structuredContent": structured(outcome)}
-    return to_json({"jsonrpc": "2.0", "id": request_id, "result": result})
+        return to_json({"jsonrpc": "2.0", "id": request_id, "result": result})
+    result = {"content": _content(outcome), "isError": False}
+    response = to_json({"jsonrpc": "2.0", "id": request_id, "result": result})
+    # What is kept was written when it was found, by the same library: it is not read for this.
+    return b'%b,"structuredContent":%b}}' % (response.removesuffix(b"}}"), outcome.structured_json)
 
 
 def _content(outcome: Answer[Any] | Failure) -> list[dict[str, Any]]:

@@ -14,13 +14,14 @@ from functools import partial
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar, get_type_hints
 
 import pydantic
+import pydantic_core
 from opentelemetry import trace
 from pydantic import ConfigDict, Field, create_model
 
 from zava.adapters.mcp.disconnect import DisconnectedError, cancelled_on_disconnect
 from zava.adapters.mcp.identity import Caller
 from zava.adapters.mcp.progress import REPORT_EVERY, Report, report_progress, reported
-from zava.adapters.mcp.schemas import Json, ShortSchema, schema_of, to_json
+from zava.adapters.mcp.schemas import Json, ShortSchema, schema_of, to_json, written
 from zava.adapters.mcp.scoped import check_scope
 from zava.adapters.mcp.texts import picture_text
 from zava.core.charts import Picture
@@ -58,12 +59,30 @@ class Link:
 
 @dataclass(frozen=True)
 class Answer(Generic[Result]):
-    """What a tool found: text for the model, structure for programs, perhaps a picture and a link for people."""
+    """What a tool found: text for the model, structure for programs, perhaps a picture and a link for people.
+
+    Attributes:
+        json: the structure, where it has been written already.
+    """
 
     text: str
     result: Result
     picture: Picture | None = None
     link: Link | None = None
+    json: bytes | None = None
+
+    @property
+    def structured(self) -> Json:
+        """The structured content."""
+        if self.json is None:
+            return to_json(self.result)
+        content: Json = pydantic_core.from_json(self.json)
+        return content
+
+    @property
+    def structured_json(self) -> bytes:
+        """The same as JSON in UTF-8."""
+        return written(self.result) if self.json is None else self.json
 
 
 @dataclass(frozen=True)
@@ -87,15 +106,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A result that was found for an earlier call, ready to go out.
+    """A result that was found for an earlier call, of which the answer alone is left.
 
     Attributes:
-        structured: as programs read it.
         coverage: what it is about.
         is_table: whether there is more of it in a file.
     """
 
-    structured: Json
     coverage: Coverage
     is_table: bool
 
@@ -398,8 +415,3 @@ def _trace_id() -> str | None:
 def _reference() -> str:
     """What the caller can tell an operator to find the log line: the trace, when there is one."""
     return _trace_id() or secrets.token_hex(16)
-
-
-def structured(answer: Answer[Any]) -> Json:
-    """The structured content of an answer."""
-    return answer.result.structured if isinstance(answer.result, Remembered) else to_json(answer.result)

@@ -2,7 +2,7 @@
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -10,7 +10,7 @@ from pydantic_core import from_json, to_json
 from zava.adapters.mcp.coverage import coverage
 from zava.adapters.mcp.csv_files import is_table
 from zava.adapters.mcp.identity import Caller
-from zava.adapters.mcp.pipeline import CHART, Answer, Remembered, ToolSpec, WorkOut, structured
+from zava.adapters.mcp.pipeline import CHART, Answer, Remembered, ToolSpec, WorkOut
 from zava.core.answer_cache import AnswerCache, Asked
 from zava.core.charts import Picture
 from zava.core.observations import Coverage
@@ -34,49 +34,48 @@ class RememberedAnswers:
 
         async def compute() -> bytes:
             nonlocal own
-            own = await work_out()
-            if arguments.get(CHART) and own.picture is None:
+            found = await work_out()
+            if arguments.get(CHART) and found.picture is None:
                 make_do()
-            return _written(spec.name, own)
+            own = replace(found, json=found.structured_json)
+            return _kept(spec.name, own)
 
         value = await self.answers.recall(ingredients, compute)
         return own if own is not None else _read(value)
 
 
-def _written(tool: str, answer: Answer[Any]) -> bytes:
+def _kept(tool: str, answer: Answer[Any]) -> bytes:
+    """A line about the answer, and its structured content as later callers get it."""
     covered = coverage(answer.result)
     picture = answer.picture
+    about = {
+        "text": answer.text,
+        "stores": covered.stores,
+        "rows": covered.rows,
+        "is_table": is_table(tool, answer.result),
+        "picture": picture
+        and {
+            "png": b64encode(picture.png).decode(),
+            "alt": picture.alt,
+            "specification": dict(picture.specification),
+        },
+    }
+    told = from_json(answer.structured_json)
     reading = reading_under_way.get()
-    return to_json(
-        {
-            "text": answer.text,
-            "structured": structured(answer),
-            "as_of": reading.as_of.isoformat() if reading and reading.as_of else None,
-            "stores": covered.stores,
-            "rows": covered.rows,
-            "is_table": is_table(tool, answer.result),
-            "picture": picture
-            and {
-                "png": b64encode(picture.png).decode(),
-                "alt": picture.alt,
-                "specification": dict(picture.specification),
-            },
-        }
-    )
+    as_of = reading.as_of.isoformat() if reading and reading.as_of else None
+    # Some answers say anyway as of when they are.
+    later = {**told, "cached": True, "as_of": told.get("as_of") or as_of}
+    return to_json(about) + b"\n" + to_json(later)
 
 
 def _read(value: bytes) -> Answer[Remembered]:
-    kept = from_json(value)
-    told = kept["structured"]
+    about, _, json = value.partition(b"\n")
+    kept = from_json(about)
     covered = Coverage(None if kept["stores"] is None else tuple(kept["stores"]), kept["rows"])
     picture = kept["picture"]
     return Answer(
         kept["text"],
-        Remembered(
-            # Some answers say anyway as of when they are.
-            {**told, "cached": True, "as_of": told.get("as_of") or kept["as_of"]},
-            covered,
-            kept["is_table"],
-        ),
+        Remembered(covered, kept["is_table"]),
         picture and Picture(b64decode(picture["png"]), picture["alt"], picture["specification"]),
+        json=json,
     )

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, TypeAlias
 from uuid import UUID
 
+import pydantic_core
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
@@ -90,6 +91,11 @@ def to_json(value: object) -> Json:
     if isinstance(value, date | UUID):  # a moment too
         return value.isoformat() if isinstance(value, date) else str(value)
     raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def written(value: object) -> bytes:
+    """The text of to_json(), in UTF-8."""
+    return pydantic_core.to_json(to_json(value))
 
 
 @cache

@@ -17,7 +17,7 @@ from pydantic import PrivateAttr
 from zava.adapters.mcp.completions import complete_with
 from zava.adapters.mcp.csv_files import CSV_TYPE, CSV_URI, CsvFile, CsvTemplate
 from zava.adapters.mcp.disconnect import cancelled_once
-from zava.adapters.mcp.pipeline import Failure, Pipeline, ToolSpec, structured
+from zava.adapters.mcp.pipeline import Failure, Pipeline, ToolSpec
 from zava.adapters.mcp.prompts import PipelinePrompt
 from zava.adapters.mcp.resources import PipelineResource, PipelineTemplate
 from zava.adapters.mcp.scoped import OwnListings
@@ -80,7 +80,7 @@ class PipelineTool(Tool):
             content.append(
                 ResourceLink(uri=link.uri, name=link.name, description=link.description, mime_type=link.mime_type)
             )
-        return ToolResult(content=content, structured_content=structured(outcome), meta=meta)
+        return ToolResult(content=content, structured_content=outcome.structured, meta=meta)
 
 
 def _knows_links() -> bool:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pydantic_core
 
-from zava.adapters.mcp.schemas import to_json
+from zava.adapters.mcp.schemas import written
 from zava.core.charts import Picture
 from zava.core.model import ColumnSchema, DateRange, Order, OrderLine, Product, ProductMatch, TableSchema
 from zava.core.use_cases.analyze_sales import Explanation, SalesAnalysis
@@ -279,7 +279,7 @@ def _explanation_text(explanation: Explanation, tables: Sequence[str]) -> str:
 
 
 def _json(value: object) -> str:
-    return pydantic_core.to_json(to_json(value)).decode()
+    return written(value).decode()
 
 
 def _names(stores: Sequence[str]) -> str:
