@@ -79,11 +79,11 @@ isolation-pgbouncer: $(SETUP)
 # What if parts fail? PostgreSQL is killed, connections are cut, clocks jump, the server is stopped under load. The disk
 # that is full is mounted by root. FAULTS=short: a minute or two.
 faults: $(SETUP)
-	@FAULTS=$(or $(FAULTS),long) $(BIN)/python -m pytest -q --ignore tests/faults/test_soak.py tests/faults
+	@$(BIN)/python -m pytest -q $(if $(filter short,$(FAULTS)),-m 'not long') --ignore tests/faults/test_soak.py tests/faults
 
 # Ten thousand calls, after which memory, files and connections are what they were.
 soak: $(SETUP)
-	@FAULTS=long $(BIN)/python -m pytest -q -rP tests/faults/test_soak.py
+	@$(BIN)/python -m pytest -q -rP tests/faults/test_soak.py
 
 # How good is the product search? Judged queries with the local model, and `zava embed` from end to end.
 quality: $(SETUP)

@@ -23,16 +23,6 @@ SCALE = "0.03"
 PEOPLE = ("demo-store-seattle", "demo-store-tacoma", "demo-region-puget-sound")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what the gate has no time for, unless FAULTS=long."""
-    if os.environ.get("FAULTS") == "long":
-        return
-    long = [item for item in items if item.get_closest_marker("long")]
-    if long:
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in long]
-
-
 class Database:
     """The PostgreSQL of these tests."""
 

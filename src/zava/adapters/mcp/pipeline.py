@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar, get_type_hints
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar, cast, get_type_hints
 
 import pydantic
 import pydantic_core
@@ -21,7 +21,7 @@ from pydantic import ConfigDict, Field, create_model
 from zava.adapters.mcp.disconnect import DisconnectedError, cancelled_on_disconnect
 from zava.adapters.mcp.identity import Caller
 from zava.adapters.mcp.progress import REPORT_EVERY, Report, report_progress, reported
-from zava.adapters.mcp.schemas import Json, ShortSchema, schema_of, to_json, written
+from zava.adapters.mcp.schemas import ShortSchema, schema_of, to_json, written
 from zava.adapters.mcp.scoped import check_scope
 from zava.adapters.mcp.texts import picture_text
 from zava.core.charts import Picture
@@ -72,12 +72,9 @@ class Answer(Generic[Result]):
     json: bytes | None = None
 
     @property
-    def structured(self) -> Json:
-        """The structured content."""
-        if self.json is None:
-            return to_json(self.result)
-        content: Json = pydantic_core.from_json(self.json)
-        return content
+    def structured(self) -> dict[str, Any]:
+        """The structured content: of a tool it is an object."""
+        return cast("dict[str, Any]", to_json(self.result) if self.json is None else pydantic_core.from_json(self.json))
 
     @property
     def structured_json(self) -> bytes:

@@ -37,15 +37,16 @@ class RememberedAnswers:
             found = await work_out()
             if arguments.get(CHART) and found.picture is None:
                 make_do()
-            own = replace(found, json=found.structured_json)
-            return _kept(spec.name, own)
+            told = found.structured
+            own = replace(found, json=to_json(told))
+            return _kept(spec.name, own, told)
 
         value = await self.answers.recall(ingredients, compute)
         return own if own is not None else _read(value)
 
 
-def _kept(tool: str, answer: Answer[Any]) -> bytes:
-    """A line about the answer, and its structured content as later callers get it."""
+def _kept(tool: str, answer: Answer[Any], told: dict[str, Any]) -> bytes:
+    """A line about the answer, and what it told, its structured content, as later callers get it."""
     covered = coverage(answer.result)
     picture = answer.picture
     about = {
@@ -60,7 +61,6 @@ def _kept(tool: str, answer: Answer[Any]) -> bytes:
             "specification": dict(picture.specification),
         },
     }
-    told = from_json(answer.structured_json)
     reading = reading_under_way.get()
     as_of = reading.as_of.isoformat() if reading and reading.as_of else None
     # Some answers say anyway as of when they are.
