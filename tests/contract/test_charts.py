@@ -70,11 +70,10 @@ def titled(title: str) -> Chart:
 
 def runs(process: int) -> bool:
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        # One that has ended, and that nobody asked about yet, does not run.
+        return "State:\tZ" not in Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    # One that has ended, and that nobody asked about yet, does not run.
-    return "State:\tZ" not in Path(f"/proc/{process}/status").read_text(encoding="utf-8")
 
 
 async def has_ended(process: int) -> bool:
